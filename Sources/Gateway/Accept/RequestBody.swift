@@ -1,0 +1,130 @@
+package import NIOCore
+
+/// A request's body on its way through: the first bytes are kept for what has to see them before the call is made
+/// (model, items, cache key) and for a second try; the rest flows through one chunk at a time.
+///
+/// Loop-confined. Memory: at most `keepAtMost` plus what one read of the socket brings.
+package final class RequestBody {
+    package enum State: Equatable {
+        case receiving
+        case complete
+        /// The client went away, or sent more than `limit`.
+        case broken
+    }
+
+    /// Who takes the bytes that come after the kept ones.
+    package protocol Sink: AnyObject {
+        func bodyBytes(_ bytes: ByteBuffer)
+        func bodyEnded()
+    }
+
+    package private(set) var state: State
+    /// The body from its first byte on; all of it where `isWhole`.
+    package private(set) var kept = ByteBuffer()
+    /// Bytes received so far.
+    package private(set) var received = 0
+    /// From Content-Length; `nil`: chunked.
+    package let declaredLength: Int?
+
+    private let limit: Int
+    private var keepAtMost: Int
+    private var forgotten = false
+    private var onReady: (() -> Void)?
+    private weak var sink: (any Sink)?
+    private var demand: (Bool) -> Void
+
+    /// - Parameters:
+    ///   - length: of the body; `nil` where it comes in chunks; 0 where there is none.
+    ///   - limit: bytes above which the body is refused.
+    ///   - keepAtMost: bytes kept.
+    ///   - demand: asks the connection for more bytes (`true`) or for none (`false`).
+    package init(length: Int?, limit: Int, keepAtMost: Int, demand: @escaping (Bool) -> Void) {
+        self.declaredLength = length
+        self.limit = limit
+        self.keepAtMost = keepAtMost
+        self.demand = demand
+        self.state = length == 0 ? .complete : .receiving
+    }
+
+    /// All bytes are here and kept, so the call can be made more than once.
+    package var isWhole: Bool { state == .complete && !forgotten }
+
+    /// More came than is kept; the kept bytes are only the beginning.
+    package var overflowed: Bool { received > kept.readableBytes }
+
+    /// Calls back once the body is complete or the kept part is full: at once where it is so already.
+    package func whenReady(_ ready: @escaping () -> Void) {
+        if state != .receiving || received >= keepAtMost {
+            ready()
+        } else {
+            onReady = ready
+            demand(true)
+        }
+    }
+
+    /// From here on bytes go to the sink, which has been given `kept` before.
+    package func flow(into sink: any Sink) {
+        self.sink = sink
+        if state == .receiving { demand(true) }
+    }
+
+    /// The sink is full, or takes more again.
+    package func setDemand(_ wanted: Bool) {
+        if state == .receiving { demand(wanted) }
+    }
+
+    /// - Returns: `false` where the body is larger than allowed.
+    package func receive(_ bytes: ByteBuffer) -> Bool {
+        guard state == .receiving else { return true }
+        received += bytes.readableBytes
+        guard received <= limit else {
+            state = .broken
+            demand(false)
+            return false
+        }
+        if let sink {
+            if received <= keepAtMost, !forgotten { keep(bytes) } else { forget() }
+            sink.bodyBytes(bytes)
+        } else {
+            keep(bytes)
+            if received >= keepAtMost {
+                demand(false)
+                becomeReady()
+            }
+        }
+        return true
+    }
+
+    package func end() {
+        guard state == .receiving else { return }
+        state = .complete
+        sink?.bodyEnded()
+        becomeReady()
+    }
+
+    package func breakOff() {
+        if state == .receiving { state = .broken }
+        onReady = nil
+        sink = nil
+        demand = { _ in }
+    }
+
+    private func keep(_ bytes: ByteBuffer) {
+        if kept.readableBytes == 0 {
+            kept = bytes
+        } else {
+            kept.writeImmutableBuffer(bytes)
+        }
+    }
+
+    private func forget() {
+        guard !forgotten else { return }
+        forgotten = true
+    }
+
+    private func becomeReady() {
+        guard let ready = onReady else { return }
+        onReady = nil
+        ready()
+    }
+}
