@@ -1,0 +1,129 @@
+/// Cuts a stream of bytes into JSON tokens, over chunk borders, without a tree (RFC 8259, 2).
+///
+/// It checks tokens, not the grammar: its users know which nesting they look at, and the upstream judges the rest.
+/// Memory: at most `textLimit` bytes.
+struct JSONLexer {
+    enum Token {
+        case beginObject, endObject, beginArray, endArray, colon, comma
+        /// Its bytes are in `text`, if `captures` was set before its first byte.
+        case string
+        /// A number, `true`, `false` or `null`; its bytes are in `text` likewise.
+        case scalar
+        /// A byte that no JSON text has in this place; the lexer goes on behind it.
+        case invalid
+    }
+
+    private enum State {
+        case between, inString, inEscape, inScalar
+    }
+
+    static let textLimit = 512
+
+    /// Whether bytes of the tokens to come are kept.
+    var captures = false
+    /// The last string, without its quotes and with its escapes, or the last scalar.
+    private(set) var text: [UInt8] = []
+    /// Whether the token was longer than what `text` holds.
+    private(set) var isTruncated = false
+    private var hasEscape = false
+    private var state = State.between
+
+    /// Takes bytes from `index` on until a token is complete.
+    /// - Returns: `nil` when the chunk is used up; call again with the next.
+    mutating func next(in bytes: Span<UInt8>, from index: inout Int) -> Token? {
+        while index < bytes.count {
+            let byte = bytes[index]
+            switch state {
+            case .between:
+                index += 1
+                if let token = begin(byte) { return token }
+            case .inString:
+                index += 1
+                switch byte {
+                case .quote:
+                    state = .between
+                    return .string
+                case .backslash:
+                    hasEscape = true
+                    state = .inEscape
+                    keep(byte)
+                case ..<0x20:
+                    state = .between
+                    return .invalid
+                default:
+                    keep(byte)
+                }
+            case .inEscape:
+                index += 1
+                state = .inString
+                keep(byte)
+            case .inScalar:
+                if Self.isScalarByte(byte) {
+                    index += 1
+                    keep(byte)
+                } else {
+                    state = .between
+                    return .scalar
+                }
+            }
+        }
+        return nil
+    }
+
+    /// Whether the last string, unescaped, or scalar is `other`; never where it was cut.
+    func textEquals(_ other: String) -> Bool {
+        if isTruncated { return false }
+        return hasEscape ? decodedText == other : text.elementsEqual(other.utf8)
+    }
+
+    /// The last string, unescaped, or the last scalar as written.
+    var decodedText: String {
+        hasEscape ? JSONEscapes.decode(text) : String(decoding: text, as: UTF8.self)
+    }
+
+    private mutating func begin(_ byte: UInt8) -> Token? {
+        switch byte {
+        case UInt8(ascii: " "), UInt8(ascii: "\n"), UInt8(ascii: "\r"), UInt8(ascii: "\t"): return nil
+        case UInt8(ascii: "{"): return .beginObject
+        case UInt8(ascii: "}"): return .endObject
+        case UInt8(ascii: "["): return .beginArray
+        case UInt8(ascii: "]"): return .endArray
+        case UInt8(ascii: ":"): return .colon
+        case UInt8(ascii: ","): return .comma
+        case .quote:
+            beginText()
+            state = .inString
+            return nil
+        default:
+            guard Self.isScalarByte(byte) else { return .invalid }
+            beginText()
+            keep(byte)
+            state = .inScalar
+            return nil
+        }
+    }
+
+    private mutating func beginText() {
+        text.removeAll(keepingCapacity: true)
+        isTruncated = !captures
+        hasEscape = false
+    }
+
+    private mutating func keep(_ byte: UInt8) {
+        guard captures else { return }
+        if text.count < Self.textLimit {
+            text.append(byte)
+        } else {
+            isTruncated = true
+        }
+    }
+
+    private static func isScalarByte(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+            UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "-"), UInt8(ascii: "+"), UInt8(ascii: "."):
+            true
+        default: false
+        }
+    }
+}

@@ -1,0 +1,12 @@
+/// Tokens that a call used, as the upstream counted them.
+package struct TokenUsage: Sendable, Equatable {
+    /// What was sent, cached content and tool results included.
+    package var input: Int
+    /// What was made, thoughts included.
+    package var output: Int
+
+    package init(input: Int, output: Int) {
+        self.input = input
+        self.output = output
+    }
+}
