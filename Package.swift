@@ -55,14 +55,16 @@ let package = Package(
         .target(
             name: "Gateway",
             dependencies: [
-                "CurlClient", "Dialects", "HTTPWire", "Hashing", "Pacing", "RateLimit", "RedisClient", "ResponseCache",
+                "CurlClient", "Dialects", "HTTPWire", "Hashing", "Pacing", "ProcessLog", "RateLimit", "RedisClient",
+                "ResponseCache",
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "TOMLKit", package: "TOMLKit"),
-            ]
+            ],
+            resources: [.embedInCode("Telemetry/Lua")]
         ),
         .target(
             name: "Simulator",
@@ -76,6 +78,8 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]
         ),
+
+        .target(name: "ProcessLog", dependencies: [.product(name: "Logging", package: "swift-log")]),
 
         // Algorithms: they know no HTTP server and no socket.
         .target(

@@ -28,6 +28,7 @@ package enum Refusal: Equatable {
     case upstreamTimedOut(upstream: String, setting: String)
     case upstreamBroke(upstream: String, reason: String)
     case notCached
+    case notReady(String)
     case forbidden(String)
     case missing(String)
     case methodNotAllowed(String)

@@ -1,0 +1,36 @@
+package import Dialects
+package import HTTPWire
+package import NIOCore
+
+/// The API key that a caller sent, where its SDK puts it.
+package enum CallerKey {
+    /// The first place that holds one decides.
+    package static func find(in head: RequestHead, dialect: Dialect, isOpenAI: Bool) -> ByteBufferView? {
+        for location in dialect.keyLocations(isOpenAI: isOpenAI) {
+            let found: ByteBufferView? =
+                switch location {
+                case .xGoogAPIKey: head.fields.first(.xGoogAPIKey)
+                case .apiKey: head.fields.first(.apiKey)
+                case .xAPIKey: head.fields.first(.xAPIKey)
+                case .bearer: head.fields.first(.authorization).flatMap(Dialect.bearerToken)
+                case .queryKey:
+                    head.query
+                        .flatMap { QueryParameter.value(of: Dialect.keyParameter, in: $0) }
+                        .map { ByteBuffer(string: $0).readableBytesView }
+                }
+            if let found, !found.isEmpty { return found }
+        }
+        return nil
+    }
+
+    /// Whether a field holds, or could hold, a caller's key: a client's key never leaves the gateway.
+    ///
+    /// - Parameter isKnown: the caller was identified by a key, so an Authorization field holds it. An upstream of dialect
+    ///   http behind `auth = "none"` may have an Authorization of its own, which goes on.
+    package static func holdsKey(_ field: KnownField, dialect: Dialect, isKnown: Bool) -> Bool {
+        switch field {
+        case .xGoogAPIKey, .apiKey, .xAPIKey, .authorization: dialect != .http || isKnown
+        default: false
+        }
+    }
+}

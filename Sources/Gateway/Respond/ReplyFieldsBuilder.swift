@@ -1,0 +1,143 @@
+package import HTTPWire
+package import NIOCore
+
+/// Writes the fields that the gateway adds to every answer: request id, Via, limits, cache status, timings.
+package struct ReplyFieldsBuilder {
+    package var fields: ReplyFields
+
+    package init(capacity: Int = 512) {
+        fields = ReplyFields(capacity: capacity)
+    }
+
+    /// An upstream's fields, less those of its connection and those that the gateway says itself.
+    ///
+    /// `Connection` names more fields of the connection (RFC 9110, 7.6.1).
+    package mutating func addUpstream(_ block: FieldBlock, limitsAreOurs: Bool) {
+        let connectionNames = block.string(.connection)?.lowercased().split(separator: ",")
+            .map { $0.trimmingSpaces() }
+        block.forEach { known, name, value in
+            switch known {
+            case .connection, .keepAlive, .proxyConnection, .te, .trailer, .transferEncoding, .upgrade, .contentLength,
+                .proxyAuthenticate, .xRequestID:
+                return
+            case .rateLimit, .rateLimitPolicy:
+                if limitsAreOurs { return }
+            default: break
+            }
+            if let connectionNames, connectionNames.contains(where: { name.equalsIgnoringCase($0) }) { return }
+            fields.add(name: name, value: value)
+        }
+    }
+
+    package mutating func addNotes(_ notes: ResponseNotes, timings: CallTimings?, gatewayTime: TimeAmount) {
+        fields.add("x-request-id", notes.requestID.readableBytesView)
+        fields.add("via", "1.1 sluice")
+        addLimits(notes.limits)
+        if let status = notes.cacheStatus { addCacheStatus(status) }
+        if let wait = notes.preferredWait { fields.add("preference-applied", "wait=\(wait)") }
+        if let cookie = notes.setCookie { fields.add("set-cookie", cookie) }
+        addServerTiming(timings ?? CallTimings(), gateway: gatewayTime)
+    }
+
+    package mutating func addRetryAfter(_ wait: TimeAmount) {
+        fields.add("retry-after", integer: wait.wholeSecondsUp)
+    }
+
+    /// The limit nearest to exhaustion first (draft-ietf-httpapi-ratelimit-headers-11).
+    private mutating func addLimits(_ limits: [LimitNote]) {
+        guard !limits.isEmpty else { return }
+        let ordered = limits.count == 1 ? limits : limits.sorted { $0.nearness < $1.nearness }
+        fields.addValue("ratelimit-policy") { buffer in
+            for (index, limit) in ordered.enumerated() {
+                if index > 0 { buffer.writeStaticString(", ") }
+                buffer.writeStaticString("\"")
+                buffer.writeString(limit.name)
+                buffer.writeStaticString("\";q=")
+                buffer.writeDecimal(limit.burst)
+                buffer.writeStaticString(";w=")
+                buffer.writeDecimal(limit.window)
+            }
+        }
+        fields.addValue("ratelimit") { buffer in
+            for (index, limit) in ordered.enumerated() {
+                if index > 0 { buffer.writeStaticString(", ") }
+                buffer.writeStaticString("\"")
+                buffer.writeString(limit.name)
+                buffer.writeStaticString("\";r=")
+                buffer.writeDecimal(limit.remaining)
+                buffer.writeStaticString(";t=")
+                buffer.writeDecimal(limit.resetAfter)
+            }
+        }
+    }
+
+    private mutating func addCacheStatus(_ status: CacheStatus) {
+        switch status {
+        case .hit(let ttl): fields.add("cache-status", "sluice; hit; ttl=\(ttl)")
+        case .miss(let stored): fields.add("cache-status", stored ? "sluice; fwd=miss; stored" : "sluice; fwd=miss")
+        case .collapsed: fields.add("cache-status", "sluice; fwd=miss; collapsed")
+        case .staleOnError(let code): fields.add("cache-status", "sluice; fwd=stale; fwd-status=\(code)")
+        case .request: fields.add("cache-status", "sluice; fwd=request")
+        case .method: fields.add("cache-status", "sluice; fwd=method")
+        case .bypass: fields.add("cache-status", "sluice; fwd=bypass")
+        case .onlyIfCached: fields.add("cache-status", "sluice; detail=only-if-cached")
+        }
+    }
+
+    /// Milliseconds with one decimal; upstream until its first byte.
+    private mutating func addServerTiming(_ timings: CallTimings, gateway: TimeAmount) {
+        fields.addValue("server-timing") { buffer in
+            if timings.calledUpstream {
+                buffer.writeStaticString("queue;dur=")
+                buffer.writeMilliseconds(timings.queue)
+                buffer.writeStaticString(", upstream;dur=")
+                buffer.writeMilliseconds(timings.upstream)
+                buffer.writeStaticString(", ")
+            }
+            buffer.writeStaticString("gateway;dur=")
+            buffer.writeMilliseconds(gateway)
+        }
+    }
+}
+
+extension LimitNote {
+    /// What is left as a part of the whole: the least is nearest to exhaustion.
+    fileprivate var nearness: Double { Double(remaining) / Double(max(burst, 1)) }
+}
+
+extension ByteBuffer {
+    /// Digits without a `String`.
+    package mutating func writeDecimal(_ value: Int) {
+        if value < 0 { writeStaticString("-") }
+        var rest = value.magnitude
+        var divisor: UInt = 1
+        while rest / divisor >= 10 { divisor *= 10 }
+        while divisor > 0 {
+            writeInteger(UInt8(48 + rest / divisor))
+            rest %= divisor
+            divisor /= 10
+        }
+    }
+
+    /// Tenths of a millisecond, `812.4`.
+    package mutating func writeMilliseconds(_ time: TimeAmount) {
+        let tenths = Int(max(0, time.nanoseconds)) / 100_000
+        writeDecimal(tenths / 10)
+        writeStaticString(".")
+        writeDecimal(tenths % 10)
+    }
+}
+
+extension TimeAmount {
+    /// Rounded up, at least 1: a `Retry-After` of 0 would be no wait.
+    package var wholeSecondsUp: Int { max(1, Int((nanoseconds + 999_999_999) / 1_000_000_000)) }
+}
+
+extension StringProtocol {
+    package func trimmingSpaces() -> String {
+        var part = self[...]
+        while let first = part.first, first == " " || first == "\t" { part = part.dropFirst() }
+        while let last = part.last, last == " " || last == "\t" { part = part.dropLast() }
+        return String(part)
+    }
+}

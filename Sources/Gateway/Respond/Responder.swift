@@ -1,0 +1,196 @@
+package import HTTPWire
+package import NIOCore
+internal import Dialects
+
+/// Where an answer's bytes come from, as far as backpressure goes.
+package protocol AnswerSource: AnyObject {
+    func pauseAnswer()
+    func resumeAnswer()
+}
+
+/// Writes the one answer of a call to its client: the gateway's own, an upstream's as it comes, or a kept one.
+///
+/// Loop-confined. Once the client is gone every call is a no-op.
+package final class Responder: AnswerRecipient {
+    package enum State: Equatable {
+        case waiting
+        /// A heartbeat began the answer: 200 and an event stream, before its outcome is known.
+        case beating
+        case streaming
+        case done
+    }
+
+    package var notes = ResponseNotes()
+    package private(set) var state = State.waiting
+    /// The status that the client saw; 499 where it left before there was one, as nginx counts it.
+    package private(set) var status = 0
+    /// Told what flows too fast for the client.
+    package weak var source: (any AnswerSource)?
+    /// Called once, when the answer is complete, cut, or not wanted any more.
+    package var onFinished: ((Responder) -> Void)?
+    package private(set) var timings = CallTimings()
+    /// What the gateway itself took until it began to answer; `nil`: it did not.
+    package private(set) var gatewayTime: TimeAmount?
+
+    private let reply: any ReplyWriter
+    private let arrival: NIODeadline
+    private let now: () -> NIODeadline
+    private var isPaused = false
+
+    package init(reply: any ReplyWriter, arrival: NIODeadline, now: @escaping () -> NIODeadline) {
+        self.reply = reply
+        self.arrival = arrival
+        self.now = now
+    }
+
+    // MARK: An upstream's answer
+
+    package func waiting(position: Int, expected: TimeAmount) {
+        guard state == .waiting || state == .beating, notes.beats,
+            let beat = notes.form.heartbeat(position: position, wait: Duration(expected))
+        else { return }
+        if state == .waiting {
+            state = .beating
+            status = 200
+            var builder = ReplyFieldsBuilder()
+            builder.fields.add("content-type", "text/event-stream")
+            builder.fields.add("cache-control", "no-cache")
+            builder.fields.add("x-request-id", notes.requestID.readableBytesView)
+            builder.fields.add("via", "1.1 sluice")
+            reply.start(status: 200, fields: builder.fields, body: .stream)
+        }
+        reply.write(beat)
+    }
+
+    package func answerHead(_ head: AnswerHead) {
+        timings = head.timings
+        switch state {
+        case .waiting:
+            state = .streaming
+            status = head.status
+            var builder = ReplyFieldsBuilder()
+            builder.addUpstream(head.fields, limitsAreOurs: !notes.limits.isEmpty)
+            builder.addNotes(notes, timings: head.timings, gatewayTime: takeGatewayTime())
+            reply.start(status: head.status, fields: builder.fields, body: head.length.map { .fixed($0) } ?? .stream)
+        case .beating where head.status == 200:
+            state = .streaming
+        case .beating:
+            // The 200 is out: the upstream's error can only be told in the stream, in the dialect's own words.
+            let text = "the upstream answered \(head.status) after the stream had begun"
+            endBeating(with: ErrorBody(status: head.status, kind: .unavailable, message: text))
+        case .streaming, .done: break
+        }
+    }
+
+    package func answerBytes(_ bytes: ByteBuffer) {
+        guard state == .streaming else { return }
+        reply.write(bytes)
+        if !reply.isWritable, !isPaused {
+            isPaused = true
+            source?.pauseAnswer()
+        }
+    }
+
+    package func answerEnded(_ timings: CallTimings) {
+        guard state == .streaming else { return }
+        self.timings = timings
+        reply.end()
+        finish()
+    }
+
+    package func answerBroke() {
+        guard state != .done else { return }
+        reply.cut()
+        finish()
+    }
+
+    package func answerRefused(_ refusal: Refusal, _ timings: CallTimings) {
+        self.timings = timings
+        refuse(refusal)
+    }
+
+    // MARK: The gateway's own answers
+
+    /// Answers in the gateway's own words, in the caller's dialect.
+    package func refuse(_ refusal: Refusal) {
+        let answer = refusal.answer
+        switch state {
+        case .waiting:
+            state = .streaming
+            status = answer.error.status
+            var builder = ReplyFieldsBuilder()
+            builder.fields.add("content-type", notes.form.contentType)
+            if let wait = answer.retryAfter { builder.addRetryAfter(wait) }
+            for (name, value) in answer.fields { builder.fields.add(name, value) }
+            builder.addNotes(notes, timings: timings, gatewayTime: takeGatewayTime())
+            reply.respond(status: answer.error.status, fields: builder.fields, body: answer.error.rendered(in: notes.form))
+            finish()
+        case .beating:
+            endBeating(with: answer.error)
+        case .streaming:
+            answerBroke()
+        case .done: break
+        }
+    }
+
+    /// A whole answer that is at hand: a kept one, or one of the gateway's own pages.
+    /// - Parameter fields: in wire form, as kept or made; the gateway's own are added.
+    package func answer(status: Int, fields: ReplyFields, body: ByteBuffer) {
+        switch state {
+        case .waiting:
+            state = .streaming
+            self.status = status
+            var builder = ReplyFieldsBuilder(capacity: 0)
+            builder.fields = fields
+            builder.addNotes(notes, timings: nil, gatewayTime: takeGatewayTime())
+            reply.respond(status: status, fields: builder.fields, body: body)
+            finish()
+        case .beating:
+            reply.write(body)
+            reply.end()
+            finish()
+        case .streaming, .done: break
+        }
+    }
+
+    // MARK: The client
+
+    package func clientGone(_ reason: ClientGone) {
+        guard state != .done else { return }
+        if status == 0 { status = 499 }
+        finish()
+    }
+
+    package func replyWritable() {
+        guard isPaused else { return }
+        isPaused = false
+        source?.resumeAnswer()
+    }
+
+    /// A stream that has begun tells its error in the dialect's own frame; a dialect without one is cut.
+    private func endBeating(with error: ErrorBody) {
+        if let frame = error.renderedInStream(of: notes.form) {
+            reply.write(frame)
+            reply.end()
+        } else {
+            reply.cut()
+        }
+        finish()
+    }
+
+    private func finish() {
+        guard state != .done else { return }
+        state = .done
+        source = nil
+        let finished = onFinished
+        onFinished = nil
+        finished?(self)
+    }
+
+    /// What the gateway itself took: all, less waiting for slots and upstreams.
+    private func takeGatewayTime() -> TimeAmount {
+        let time = max(.zero, (now() - arrival) - timings.queue - timings.upstream)
+        gatewayTime = time
+        return time
+    }
+}

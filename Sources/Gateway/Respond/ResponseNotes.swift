@@ -1,0 +1,52 @@
+package import Dialects
+package import NIOCore
+package import RateLimit
+
+/// What the steps leave behind for the answer's own fields. Each step writes its part; `ReplyFieldsBuilder` reads them.
+package struct ResponseNotes {
+    package var requestID = ByteBuffer()
+    package var form = ErrorForm.problem
+    /// The caller's side waits for server-sent events, so a heartbeat may begin the answer.
+    package var beats = false
+    /// Empty: the route has no limits.
+    package var limits: [LimitNote] = []
+    package var cacheStatus: CacheStatus?
+    /// `Prefer: wait=` as it was honoured, seconds.
+    package var preferredWait: Int?
+    /// A cookie to set, whole.
+    package var setCookie: String?
+
+    package init() {}
+}
+
+/// One limit as `RateLimit-Policy` and `RateLimit` show it.
+package struct LimitNote: Equatable {
+    package var name: String
+    package var burst: Int
+    /// Whole seconds in which a full burst comes back.
+    package var window: Int
+    package var remaining: Int
+    /// Seconds until `remaining` grows, rounded up.
+    package var resetAfter: Int
+
+    package init(name: String, burst: Int, window: Int, remaining: Int, resetAfter: Int) {
+        self.name = name
+        self.burst = burst
+        self.window = window
+        self.remaining = remaining
+        self.resetAfter = resetAfter
+    }
+}
+
+/// RFC 9211, one member.
+package enum CacheStatus: Equatable {
+    case hit(ttl: Int)
+    /// - Parameter stored: the answer will be kept, if it completes.
+    case miss(stored: Bool)
+    case collapsed
+    case staleOnError(status: Int)
+    case request
+    case method
+    case bypass
+    case onlyIfCached
+}

@@ -1,0 +1,126 @@
+package import Dialects
+package import NIOCore
+
+/// One loop's counters: plain integers that only the loop touches, read by hopping to it.
+package struct LoopCounters: Sendable {
+    /// A label pair of `gateway_tokens`.
+    package struct TokenKey: Hashable, Sendable {
+        package var client: String
+        package var model: String
+    }
+
+    package var requests = 0
+    package var inFlight = 0
+    /// By route, then status − 100; the last row counts calls that no route took.
+    package var byRouteAndStatus: [[Int]]
+    package var limitAllowed: [Int]
+    package var limitDenied: [Int]
+    package var upstreamErrors: [Int]
+    package var upstreamRetries: [Int]
+    package var upstream429s: [Int]
+    package var tokens: [TokenKey: TokenUsage] = [:]
+    package var denials: [DeniedKey: Int] = [:]
+    /// Models that no quota covers, by upstream.
+    package var uncovered: [UncoveredModel: Int] = [:]
+    package var gateway = RollingHistogram()
+    package var queue = RollingHistogram()
+    package var upstream = RollingHistogram()
+
+    package struct DeniedKey: Hashable, Sendable {
+        package var limit: Int
+        package var key: String
+    }
+
+    package struct UncoveredModel: Hashable, Sendable {
+        package var upstream: Int
+        package var model: String
+    }
+
+    package init(routes: Int, limits: Int, upstreams: Int) {
+        byRouteAndStatus = .init(repeating: .init(repeating: 0, count: 500), count: routes + 1)
+        limitAllowed = .init(repeating: 0, count: limits)
+        limitDenied = .init(repeating: 0, count: limits)
+        upstreamErrors = .init(repeating: 0, count: upstreams)
+        upstreamRetries = .init(repeating: 0, count: upstreams)
+        upstream429s = .init(repeating: 0, count: upstreams)
+    }
+}
+
+/// Counts what happens on one loop. Every map is bounded: callers choose keys and models.
+package final class LoopTelemetry {
+    package private(set) var counters: LoopCounters
+    /// Called with a model that no quota covers, the first time that this loop meets it.
+    package var onUncovered: ((_ upstream: Int, _ model: String) -> Void)?
+    /// Users (else addresses) of the last second, drained by the cluster's publisher.
+    package private(set) var recentUsers: Set<String> = []
+
+    private static let mapLimit = 4_096
+    private static let userLimit = 50_000
+
+    package init(routes: Int, limits: Int, upstreams: Int) {
+        counters = LoopCounters(routes: routes, limits: limits, upstreams: upstreams)
+    }
+
+    package func began() {
+        counters.requests += 1
+        counters.inFlight += 1
+    }
+
+    /// - Parameter route: `nil`: none took the call.
+    package func ended(route: Int?, status: Int, timings: CallTimings, gateway: TimeAmount, now: NIODeadline) {
+        counters.inFlight -= 1
+        let row = route ?? counters.byRouteAndStatus.count - 1
+        counters.byRouteAndStatus[row][min(max(status, 100), 599) - 100] += 1
+        counters.gateway.record(gateway, at: now)
+        guard timings.calledUpstream else { return }
+        counters.queue.record(timings.queue, at: now)
+        counters.upstream.record(timings.upstream, at: now)
+    }
+
+    package func seen(user: String) {
+        if recentUsers.count < Self.userLimit { recentUsers.insert(user) }
+    }
+
+    package func drainUsers() -> Set<String> {
+        defer { recentUsers.removeAll(keepingCapacity: true) }
+        return recentUsers
+    }
+
+    package func limited(_ limit: Int, allowed: Bool, key: String) {
+        if allowed {
+            counters.limitAllowed[limit] += 1
+            return
+        }
+        counters.limitDenied[limit] += 1
+        let denied = LoopCounters.DeniedKey(limit: limit, key: key)
+        if counters.denials[denied] != nil || counters.denials.count < Self.mapLimit {
+            counters.denials[denied, default: 0] += 1
+        }
+    }
+
+    package func uncovered(upstream: Int, model: String?) {
+        guard let model else { return }
+        let key = LoopCounters.UncoveredModel(upstream: upstream, model: model)
+        if let count = counters.uncovered[key] {
+            counters.uncovered[key] = count + 1
+        } else if counters.uncovered.count < Self.mapLimit {
+            counters.uncovered[key] = 1
+            onUncovered?(upstream, model)
+        }
+    }
+
+    package func retried(upstream: Int) { counters.upstreamRetries[upstream] += 1 }
+    package func upstreamFailed(upstream: Int) { counters.upstreamErrors[upstream] += 1 }
+    package func upstream429(upstream: Int) { counters.upstream429s[upstream] += 1 }
+
+    package func used(tokens: TokenUsage, client: String, model: String) {
+        let key = LoopCounters.TokenKey(client: client, model: model)
+        if var used = counters.tokens[key] {
+            used.input += tokens.input
+            used.output += tokens.output
+            counters.tokens[key] = used
+        } else if counters.tokens.count < Self.mapLimit {
+            counters.tokens[key] = tokens
+        }
+    }
+}

@@ -1,0 +1,28 @@
+-- Adds one replica's deltas to the cluster's totals and tells who lives. Version 1.
+-- KEYS  1 totals (hash)  2 replicas (zset by last publication, ms)  3 gauges (hash)  4 users of this time slot (HyperLogLog)
+-- ARGV  1 replica id  2 gauges, opaque  3 number of deltas n  then n pairs field, increment; the rest are users
+-- Returns {live replicas, 1 where the totals had been there before, else 0}
+-- Cost  O(deltas + users); called once a second a replica.
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local known = redis.call('EXISTS', KEYS[1])
+local n = tonumber(ARGV[3])
+redis.call('HINCRBY', KEYS[1], 'publications', 1)
+for i = 4, 3 + 2 * n, 2 do
+  redis.call('HINCRBY', KEYS[1], ARGV[i], ARGV[i + 1])
+end
+redis.call('EXPIRE', KEYS[1], 2592000)
+redis.call('ZADD', KEYS[2], now, ARGV[1])
+redis.call('HSET', KEYS[3], ARGV[1], ARGV[2])
+local dead = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now - 3500)
+for _, id in ipairs(dead) do
+  redis.call('ZREM', KEYS[2], id)
+  redis.call('HDEL', KEYS[3], id)
+end
+redis.call('EXPIRE', KEYS[2], 60)
+redis.call('EXPIRE', KEYS[3], 60)
+for i = 4 + 2 * n, #ARGV do
+  redis.call('PFADD', KEYS[4], ARGV[i])
+end
+redis.call('EXPIRE', KEYS[4], 120)
+return {redis.call('ZCARD', KEYS[2]), known}

@@ -1,0 +1,131 @@
+package import CurlClient
+package import Dialects
+package import HTTPWire
+package import NIOCore
+package import Pacing
+
+/// One call on its way: waits for its slot, is sent, is tried again where that is safe, and hands the answer on.
+///
+/// Loop-confined. Ends exactly once: with one last call to its recipient, or silently after `cancel()`.
+package final class OutboundCall {
+    enum State {
+        case idle
+        case queued(WaiterID)
+        case calling(Transfer)
+        /// Between two tries.
+        case pausing(Scheduled<Void>)
+        case ended
+    }
+
+    enum Answer: Equatable {
+        case none
+        /// Passed on.
+        case passing
+        /// Read to its end and thrown away: the call is tried again.
+        case discarding
+        /// A 429, read to its end to learn from it.
+        case reading429
+    }
+
+    package let request: OutboundRequest
+    package let worker: Worker
+    package let recipient: any AnswerRecipient
+    var state = State.idle
+    var answer = Answer.none
+    var timings = CallTimings()
+    /// The slot, as long as no byte of the call was sent.
+    var grant: Grant?
+    /// The slot that the call was sent in.
+    var usedGrant: Grant?
+    var tries = 0
+    var enteredQueue: NIODeadline?
+    var startedCall = NIODeadline.uptimeNanoseconds(0)
+    var head429: AnswerHead?
+    var body429 = ByteBuffer()
+    var retryAfterAsked: TimeAmount?
+    var usage: UsageScanner?
+    var isTrial = false
+    var heartbeat: RepeatedTask?
+    var endTimer: Scheduled<Void>?
+    var position: (Int, TimeAmount) = (0, .zero)
+    var uploadStarted = false
+
+    package init(request: OutboundRequest, worker: Worker, recipient: any AnswerRecipient) {
+        self.request = request
+        self.worker = worker
+        self.recipient = recipient
+    }
+
+    /// Starts: to the queue where a quota covers the call, else at once.
+    package func dispatch() {
+        worker.eventLoop.preconditionInEventLoop()
+        armEndTimer()
+        enter()
+    }
+
+    /// Nobody wants the answer any more: leaves the queue, or cuts the call.
+    package func cancel() {
+        switch state {
+        case .ended: return
+        case .queued(let waiter): request.upstream.queue?.leave(waiter)
+        case .calling(let transfer):
+            transfer.cancel()
+            releaseUnusedGrant()
+        case .pausing(let timer): timer.cancel()
+        case .idle: break
+        }
+        if isTrial { request.upstream.breaker.trialUndecided() }
+        close()
+    }
+
+    /// Ends with the gateway's own answer.
+    func refuse(_ refusal: Refusal) {
+        guard close() else { return }
+        recipient.answerRefused(refusal, timings)
+    }
+
+    @discardableResult
+    func close() -> Bool {
+        if case .ended = state { return false }
+        state = .ended
+        endTimer?.cancel()
+        endTimer = nil
+        leaveWaiting()
+        return true
+    }
+
+    private func armEndTimer() {
+        guard let deadline = request.deadlines.end else { return }
+        endTimer = worker.eventLoop.assumeIsolated().scheduleTask(deadline: deadline.at) { [weak self] in
+            self?.outOfTime(deadline)
+        }
+    }
+
+    private func outOfTime(_ deadline: Deadline) {
+        let wasQueued: Bool
+        if case .queued = state { wasQueued = true } else { wasQueued = false }
+        let broken = answer == .passing
+        undoForEnd()
+        guard close() else { return }
+        if broken {
+            recipient.answerBroke()
+        } else {
+            recipient.answerRefused(
+                wasQueued ? .noSlotInTime(setting: deadline.setting) : .callTimedOut(setting: deadline.setting),
+                timings
+            )
+        }
+    }
+
+    private func undoForEnd() {
+        switch state {
+        case .queued(let waiter): request.upstream.queue?.leave(waiter)
+        case .calling(let transfer):
+            transfer.cancel()
+            releaseUnusedGrant()
+            if isTrial { request.upstream.breaker.trialUndecided() }
+        case .pausing(let timer): timer.cancel()
+        case .idle, .ended: break
+        }
+    }
+}

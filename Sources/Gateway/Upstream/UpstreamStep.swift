@@ -1,0 +1,275 @@
+internal import CurlClient
+internal import Dialects
+internal import HTTPWire
+internal import NIOCore
+internal import Pacing
+
+/// Sends the call and hands its answer on; decides after each failure whether the call is tried again.
+extension OutboundCall: TransferReceiver {
+    /// - Parameter grant: the slot; `nil` where no quota covers the call.
+    func attempt(grant: Grant?) {
+        let now = worker.now()
+        self.grant = grant
+        switch request.upstream.breaker.ask(now: now) {
+        case .go: isTrial = false
+        case .trial: isTrial = true
+        case .refused(let wait):
+            releaseUnusedGrant()
+            refuse(.breakerOpen(upstream: request.upstream.name, retryAfter: wait))
+            return
+        }
+        usedGrant = nil
+        answer = .none
+        retryAfterAsked = nil
+        startedCall = now
+        tries += 1
+        let body: TransferBody
+        if request.body.isWhole {
+            body = request.body.kept.readableBytes == 0 ? .none : .bytes(request.body.kept)
+        } else {
+            body = .stream(length: request.body.declaredLength)
+        }
+        let transferRequest = TransferRequest(
+            method: request.head.method.name,
+            url: request.upstream.url(for: request.head, stripping: request.route.stripPrefix),
+            fields: UpstreamFields.make(for: request, timeLeft: request.deadlines.end.map { $0.at - now }, worker: worker),
+            body: body,
+            connectTimeout: request.upstream.connectTimeout,
+            firstByteTimeout: request.upstream.firstByteTimeout,
+            idleTimeout: request.upstream.idleTimeout,
+            caFile: request.upstream.caFile
+        )
+        timings.calledUpstream = true
+        state = .calling(worker.curl.start(transferRequest, receiver: self))
+    }
+
+    // MARK: What the transfer says
+
+    package func transferMayStart() -> Bool {
+        guard let slot = grant ?? usedGrant else { return true }
+        guard worker.now() <= slot.deadline else { return false }
+        // From here on bytes may have left: the slot is used, whatever becomes of the call.
+        usedGrant = slot
+        grant = nil
+        return true
+    }
+
+    package func transferNeedsBody() {
+        guard case .calling(let transfer) = state else { return }
+        if uploadStarted {
+            request.body.setDemand(true)
+        } else {
+            uploadStarted = true
+            if request.body.kept.readableBytes > 0 { transfer.send(request.body.kept) }
+            if request.body.state == .complete {
+                transfer.finishBody()
+            } else {
+                request.body.flow(into: self)
+            }
+        }
+    }
+
+    package func transferHead(status: Int, fields: ByteBuffer) {
+        let now = worker.now()
+        timings.upstream = now - startedCall
+        noteOutcome(status: status, now: now)
+        guard let block = try? FieldBlock(parsing: fields) else {
+            // An answer whose fields cannot be read is as good as none.
+            fail(.upstreamBroke(upstream: request.upstream.name, reason: "its answer's fields are malformed"))
+            return
+        }
+        let head = AnswerHead(status: status, fields: block, timings: timings, length: block.bodyLength)
+        if status == 429, request.upstream.queue != nil, usedGrant != nil {
+            answer = .reading429
+            head429 = head
+            body429.clear()
+            return
+        }
+        if status >= 500, mayRetry(.status(status)) {
+            retryAfterAsked = block.retryAfter
+            answer = .discarding
+            return
+        }
+        pass(head)
+    }
+
+    private func pass(_ head: AnswerHead) {
+        answer = .passing
+        if head.status == 200, request.upstream.dialect == .gemini { usage = UsageScanner() }
+        recipient.answerHead(head)
+    }
+
+    package func transferBody(_ bytes: ByteBuffer) {
+        switch answer {
+        case .passing:
+            usage?.feed(bytes)
+            recipient.answerBytes(bytes)
+        case .reading429:
+            if body429.readableBytes < Self.refusalBytes { body429.writeImmutableBuffer(bytes) }
+        case .discarding, .none: break
+        }
+    }
+
+    package func transferEnded(_ result: Result<TransferSummary, TransferError>) {
+        guard case .calling = state else { return }
+        switch (answer, result) {
+        case (.passing, .success):
+            recordUsage()
+            guard close() else { return }
+            recipient.answerEnded(timings)
+        case (.passing, .failure):
+            // What was passed on cannot be taken back: it must look cut off, not complete.
+            noteFailure()
+            guard close() else { return }
+            recipient.answerBroke()
+        case (.discarding, _): pauseForRetry()
+        case (.reading429, _): learnFrom429()
+        case (.none, .success):
+            fail(.upstreamBroke(upstream: request.upstream.name, reason: "it ended without an answer"))
+        case (.none, .failure(let error)): failed(error)
+        }
+    }
+
+    // MARK: The slot
+
+    /// Gives back a slot of which no byte was sent.
+    func releaseUnusedGrant() {
+        guard let unused = grant else { return }
+        grant = nil
+        request.upstream.queue?.handBack(unused, requeue: false)
+    }
+
+    /// The slot ran out before the connection was ready: back to the front of the queue.
+    private func returnToQueue() {
+        guard let unused = grant, let queue = request.upstream.queue else {
+            state = .idle
+            return enter()
+        }
+        grant = nil
+        tries -= 1
+        waitAgain(for: unused)
+        queue.handBack(unused, requeue: true)
+    }
+
+    /// A 429 is not handed to a caller who has time left: the call goes back to the queue, which learns from it.
+    private func learnFrom429() {
+        guard let head = head429, let slot = usedGrant, let queue = request.upstream.queue else { return }
+        head429 = nil
+        usedGrant = nil
+        let refusal = UpstreamRefusal(body: body429, retryAfter: head.fields.string(.retryAfter))
+        worker.telemetry.upstream429(upstream: request.upstream.index)
+        let hold = refusal.retryAfter
+        let comesBack = worker.now() + TimeAmount(hold ?? .zero)
+        let canWait = !refusal.isDaily && request.body.isWhole && comesBack < request.deadlines.slot.at
+        tries -= 1
+        if canWait { waitAgain(for: slot) }
+        queue.upstreamRefused(slot, hold: hold, learnedLimit: refusal.quotaValue, requeue: canWait)
+        guard !canWait else { return }
+        pass(head)
+        recipient.answerBytes(body429)
+        guard close() else { return }
+        recipient.answerEnded(timings)
+    }
+
+    private func waitAgain(for slot: Grant) {
+        answer = .none
+        enteredQueue = worker.now()
+        worker.waitingBytes += request.body.kept.readableBytes
+        state = .queued(slot.waiter)
+    }
+
+    // MARK: Failures
+
+    private func failed(_ error: TransferError) {
+        if case .refusedByCheck = error.kind {
+            returnToQueue()
+            return
+        }
+        releaseUnusedGrant()
+        noteFailure()
+        if mayRetry(error.bytesSent ? .broken : .unreachable) {
+            pauseForRetry()
+        } else {
+            fail(refusal(for: error))
+        }
+    }
+
+    private func refusal(for error: TransferError) -> Refusal {
+        let name = request.upstream.name
+        switch error.kind {
+        case .timedOut(.connect): return .upstreamTimedOut(upstream: name, setting: "upstream.connect_timeout")
+        case .timedOut(.firstByte): return .upstreamTimedOut(upstream: name, setting: "upstream.first_byte_timeout")
+        case .timedOut(.idle): return .upstreamTimedOut(upstream: name, setting: "upstream.idle_timeout")
+        case .resolve: return .upstreamUnreachable(upstream: name, reason: "its name does not resolve")
+        case .connect: return .upstreamUnreachable(upstream: name, reason: "no connection")
+        case .tls: return .upstreamUnreachable(upstream: name, reason: "TLS failed")
+        default:
+            return error.bytesSent
+                ? .upstreamBroke(upstream: name, reason: "the connection was reset")
+                : .upstreamUnreachable(upstream: name, reason: "no connection")
+        }
+    }
+
+    private func fail(_ refusal: Refusal) {
+        if case .calling(let transfer) = state { transfer.cancel() }
+        refuse(refusal)
+    }
+
+    private func mayRetry(_ failure: RetryPolicy.Failure) -> Bool {
+        guard request.body.isWhole else { return false }
+        return RetryPolicy(retries: request.upstream.retries, isIdempotent: request.isIdempotent)
+            .allows(failure, after: tries - 1)
+    }
+
+    private func pauseForRetry() {
+        let wait = RetryPolicy.pause(after: tries - 1, asked: retryAfterAsked, random: &worker.random)
+        worker.telemetry.retried(upstream: request.upstream.index)
+        answer = .none
+        state = .pausing(
+            worker.eventLoop.assumeIsolated().scheduleTask(in: wait) { [weak self] in
+                guard let self, case .pausing = self.state else { return }
+                self.state = .idle
+                self.enter()
+            }
+        )
+    }
+
+    private func noteOutcome(status: Int, now: NIODeadline) {
+        switch status {
+        case 500, 502, 503, 504: noteFailure()
+        case 429: if isTrial { worker.noteBreaker(request.upstream, request.upstream.breaker.succeeded()) }
+        default: worker.noteBreaker(request.upstream, request.upstream.breaker.succeeded())
+        }
+    }
+
+    private func noteFailure() {
+        worker.telemetry.upstreamFailed(upstream: request.upstream.index)
+        worker.noteBreaker(request.upstream, request.upstream.breaker.failed(now: worker.now()))
+    }
+
+    private func recordUsage() {
+        guard let tokens = usage?.usage else { return }
+        worker.telemetry.used(tokens: tokens, client: request.caller.name, model: request.shape.model ?? "")
+    }
+
+    private static let refusalBytes = 64 << 10
+}
+
+extension OutboundCall: AnswerSource {
+    package func pauseAnswer() { if case .calling(let transfer) = state { transfer.pause() } }
+    package func resumeAnswer() { if case .calling(let transfer) = state { transfer.resume() } }
+}
+
+/// The rest of a body that is larger than what is kept, chunk by chunk.
+extension OutboundCall: RequestBody.Sink {
+    package func bodyBytes(_ bytes: ByteBuffer) {
+        guard case .calling(let transfer) = state else { return }
+        // One chunk at a time: the next is asked for when the transfer has taken this one.
+        request.body.setDemand(false)
+        transfer.send(bytes)
+    }
+
+    package func bodyEnded() {
+        if case .calling(let transfer) = state { transfer.finishBody() }
+    }
+}
