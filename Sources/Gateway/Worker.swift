@@ -14,8 +14,6 @@ package final class Worker {
     package let telemetry: LoopTelemetry
     package let logger: Logger
     package var random: FastRandom
-    /// Bytes of bodies that are kept while their calls wait for a slot.
-    package var waitingBytes = 0
 
     package init(
         eventLoop: any EventLoop,

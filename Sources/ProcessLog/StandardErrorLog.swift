@@ -37,7 +37,8 @@ package struct StandardErrorLog: LogHandler {
     }
 
     private func json(_ event: LogEvent) -> String {
-        var line = "{\"time\":\"\(Self.timestamp())\",\"level\":\"\(event.level.rawValue)\",\"logger\":\(Self.quoted(label))"
+        var line =
+            "{\"time\":\"\(Self.timestamp())\",\"level\":\"\(event.level.rawValue)\",\"logger\":\(Self.quoted(label))"
         line += ",\"message\":\(Self.quoted("\(event.message)"))"
         for (key, value) in all(event) { line += ",\(Self.quoted(key)):\(Self.quoted(value))" }
         return line + "}"

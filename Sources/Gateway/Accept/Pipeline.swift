@@ -62,7 +62,7 @@ package final class Pipeline {
         }
         exchange.body.whenReady { [self] in
             var shape = call.shape
-            shape.complete(with: BodyFacts.of(exchange.body.kept, wanted: shape.needs))
+            shape.complete(with: BodyFacts.read(exchange.body.kept, wanted: shape.needs).facts)
             charge(call, model: shape.model)
         }
     }

@@ -22,7 +22,9 @@ package struct RequestPreferences: Equatable {
             let pair = preference.prefix { $0 != ";" }.split(separator: "=", maxSplits: 1)
             guard pair.count == 2, pair[0].trimmingSpaces().lowercased() == "wait" else { continue }
             var value = pair[1].trimmingSpaces()
-            if value.count >= 2, value.hasPrefix("\""), value.hasSuffix("\"") { value = String(value.dropFirst().dropLast()) }
+            if value.count >= 2, value.hasPrefix("\""), value.hasSuffix("\"") {
+                value = String(value.dropFirst().dropLast())
+            }
             guard !value.isEmpty, value.utf8.allSatisfy({ (48...57).contains($0) }) else { return nil }
             return min(Int(value) ?? 86_400, 86_400)
         }

@@ -1,3 +1,5 @@
+package import Dialects
+
 /// All that `gateway.conf` says, checked: every reference resolves, every number is in range.
 ///
 /// A value; it is swapped whole, never edited in place. Names are those of the file, in camel case.
@@ -13,6 +15,8 @@ package struct Configuration: Sendable, Equatable {
     package var routes: [Route] = []
     package var cache = Cache()
     package var prices: [Price] = []
+    /// What is allowed but hardly meant, in sentences.
+    package var warnings: [String] = []
 
     package init() {}
 }
@@ -25,12 +29,6 @@ package enum AuthMode: String, Sendable, Equatable, CaseIterable {
     case optional
     /// Keys are not looked at.
     case none
-}
-
-/// Where a server listens.
-package enum ListenAddress: Sendable, Equatable {
-    case tcp(host: String, port: Int)
-    case unix(path: String)
 }
 
 extension Configuration {
@@ -104,12 +102,15 @@ extension Configuration {
     }
 
     package struct Upstream: Sendable, Equatable {
-        package enum Dialect: String, Sendable, Equatable, CaseIterable { case gemini, pinecone, http }
+        package typealias Dialect = Dialects.Dialect
         package var name = ""
         package var dialect = Dialect.http
         /// Scheme, host, port and a path prefix without the final slash.
         package var url = ""
+        /// Never logged.
         package var key = ""
+        /// The environment's variable that the key is read from, for a message.
+        package var keyVariable: String?
         package var ca = ""
         package var identitySecret = ""
         package var connectTimeout = Duration.seconds(5)
@@ -149,7 +150,7 @@ extension Configuration {
         package enum Scope: String, Sendable, Equatable, CaseIterable { case model, upstream }
         package enum Batch: String, Sendable, Equatable, CaseIterable { case items, call }
         package var name = ""
-        /// After headroom, rounded down; at least 1.
+        /// In a window, headroom taken off; at least 1.
         package var requests = 1
         package var per = Duration.seconds(60)
         package var scope = Scope.model
@@ -158,6 +159,7 @@ extension Configuration {
         /// Names; empty: all.
         package var methods: [String] = []
         package var batch = Batch.items
+        /// How many may leave at once when idle: 1…`requests`.
         package var burst = 1
         package init() {}
     }

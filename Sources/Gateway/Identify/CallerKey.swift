@@ -9,9 +9,9 @@ package enum CallerKey {
         for location in dialect.keyLocations(isOpenAI: isOpenAI) {
             let found: ByteBufferView? =
                 switch location {
-                case .xGoogAPIKey: head.fields.first(.xGoogAPIKey)
+                case .xGoogAPIKey: head.fields.first(.xGoogApiKey)
                 case .apiKey: head.fields.first(.apiKey)
-                case .xAPIKey: head.fields.first(.xAPIKey)
+                case .xAPIKey: head.fields.first(.xApiKey)
                 case .bearer: head.fields.first(.authorization).flatMap(Dialect.bearerToken)
                 case .queryKey:
                     head.query
@@ -29,7 +29,7 @@ package enum CallerKey {
     ///   http behind `auth = "none"` may have an Authorization of its own, which goes on.
     package static func holdsKey(_ field: KnownField, dialect: Dialect, isKnown: Bool) -> Bool {
         switch field {
-        case .xGoogAPIKey, .apiKey, .xAPIKey, .authorization: dialect != .http || isKnown
+        case .xGoogApiKey, .apiKey, .xApiKey, .authorization: dialect != .http || isKnown
         default: false
         }
     }

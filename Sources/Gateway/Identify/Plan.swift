@@ -1,3 +1,4 @@
+package import CurlClient
 package import Dialects
 package import HTTPWire
 package import NIOCore
@@ -86,12 +87,11 @@ package final class UpstreamPlan: Sendable {
     package let originLength: Int
     package let identitySecret: String
     package let caFile: String?
-    package let connectTimeout: Duration
-    package let firstByteTimeout: Duration
-    package let idleTimeout: Duration
+    package let timeouts: TransferTimeouts
     package let timeout: Duration?
     package let maxWait: Duration
     package let maxWaitingBytes: Int
+    package let waitingBytes = WaitingBytes()
     package let fairBy: Configuration.Queue.FairBy
     package let heartbeat: TimeAmount
     package let retries: Int
@@ -112,9 +112,11 @@ package final class UpstreamPlan: Sendable {
         originLength = Self.originLength(of: upstream.url)
         identitySecret = upstream.identitySecret
         caFile = upstream.ca.isEmpty ? nil : upstream.ca
-        connectTimeout = upstream.connectTimeout
-        firstByteTimeout = upstream.firstByteTimeout
-        idleTimeout = upstream.idleTimeout
+        timeouts = TransferTimeouts(
+            connect: upstream.connectTimeout,
+            firstByte: upstream.firstByteTimeout,
+            idle: upstream.idleTimeout
+        )
         timeout = upstream.timeout
         maxWait = upstream.queue.maxWait
         maxWaitingBytes = upstream.queue.maxWaitingBytes

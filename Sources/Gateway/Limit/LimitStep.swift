@@ -1,7 +1,7 @@
-package import NIOCore
-package import RateLimit
 internal import Dialects
 internal import HTTPWire
+package import NIOCore
+package import RateLimit
 
 /// A call that its limits let pass.
 package struct LimitedCall {
@@ -57,7 +57,9 @@ package struct LimitStep {
 
     private func action(_ call: IdentifiedCall, _ charges: [LimitCharge], _ verdict: LimitVerdict) -> Action {
         guard !verdict.allowed else { return .forward(LimitedCall(identified: call, charges: charges)) }
-        let denied = verdict.states.filter { $0.retryAfter != nil }.max { ($0.retryAfter ?? .zero) < ($1.retryAfter ?? .zero) }
+        let denied = verdict.states.filter { $0.retryAfter != nil }.max {
+            ($0.retryAfter ?? .zero) < ($1.retryAfter ?? .zero)
+        }
         guard let denied, let wait = denied.retryAfter else { return .answer(.limitsUnavailable) }
         let limit = limits[denied.rule]
         return .answer(.overLimit(name: limit.name, burst: limit.burst, retryAfter: TimeAmount(wait)))

@@ -26,7 +26,9 @@ package enum GatewayProcess {
     /// Serves until SIGTERM or SIGINT, then drains.
     package static func serve(configuration path: String, logLevel: String) async -> Int32 {
         guard let level = Logger.Level(rawValue: logLevel) else {
-            say("--log-level: \"\(logLevel)\" is none of \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", "))")
+            say(
+                "--log-level: \"\(logLevel)\" is none of \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", "))"
+            )
             return 64
         }
         LoggingSystem.bootstrap { label in StandardErrorLog(label: label, level: level) }

@@ -12,28 +12,31 @@ extension OutboundCall {
             return
         }
         guard let queue = upstream.queue else { return attempt(grant: nil) }
-        switch upstream.quotas.needs(model: request.shape.model, method: request.shape.method?.name ?? "", items: request.shape.items) {
+        switch upstream.quotas.costs(
+            model: request.shape.model,
+            method: request.shape.method?.name ?? "",
+            items: request.shape.items
+        ) {
         case .unlimited:
             worker.telemetry.uncovered(upstream: upstream.index, model: request.shape.model)
             attempt(grant: nil)
         case .tooLarge(let quota, let holds):
             refuse(.batchTooLarge(items: request.shape.items, quota: quota, holds: holds))
-        case .needs(let needs):
-            guard worker.waitingBytes + request.body.kept.readableBytes <= upstream.maxWaitingBytes else {
+        case .costs(let costs):
+            guard upstream.waitingBytes.take(request.body.kept.readableBytes, atMost: upstream.maxWaitingBytes) else {
                 refuse(.queueFull(setting: "upstream.queue.max_waiting_bytes", retryAfter: .seconds(1)))
                 return
             }
             enteredQueue = now
             let bound = NIOLoopBound(self, eventLoop: worker.eventLoop)
-            worker.waitingBytes += request.body.kept.readableBytes
             let waiter = queue.enter(
                 QueueRequest(
-                    needs: needs.map { .init(bucket: $0.bucket, units: $0.units) },
+                    costs: costs,
                     client: request.caller.queueClient,
                     weight: request.caller.weight,
                     user: request.caller.fairnessKey(upstream.fairBy),
                     urgency: request.caller.urgency,
-                    patience: request.deadlines.slot.at - now,
+                    patience: Duration(request.deadlines.slot.at - now),
                     wantsPosition: request.beats
                 ),
                 on: worker.eventLoop
@@ -50,7 +53,7 @@ extension OutboundCall {
             return
         }
         switch event {
-        case .position(let place, let wait): position = (place, wait)
+        case .position(let place, let wait): position = (place, TimeAmount(wait))
         case .granted(let grant):
             leaveWaiting()
             attempt(grant: grant)
@@ -66,18 +69,26 @@ extension OutboundCall {
         if let entered = enteredQueue {
             timings.queue = timings.queue + (worker.now() - entered)
             enteredQueue = nil
-            worker.waitingBytes -= request.body.kept.readableBytes
+            request.upstream.waitingBytes.giveBack(request.body.kept.readableBytes)
         }
     }
 
     private func translate(_ refusal: QueueRefusal) -> Refusal {
-        switch refusal {
-        case .queueFull(let wait):
-            return .queueFull(setting: "upstream.queue.max_waiting", retryAfter: wait)
-        case .tooLong(let expected):
-            let allowed = request.deadlines.slot.at - request.arrival
-            return .waitTooLong(expected: expected, allowed: allowed, setting: request.deadlines.slot.setting)
-        case .timedOut: return .noSlotInTime(setting: request.deadlines.slot.setting)
+        let slot = request.deadlines.slot
+        let retryAfter = TimeAmount(refusal.retryAfter)
+        switch refusal.reason {
+        case .queueFull:
+            return .queueFull(setting: "upstream.queue.max_waiting", retryAfter: retryAfter)
+        case .tooLong:
+            return .waitTooLong(
+                expected: TimeAmount(refusal.expectedWait),
+                allowed: slot.at - request.arrival,
+                setting: slot.setting,
+                retryAfter: retryAfter
+            )
+        case .tooLargeForQuota(let bucket):
+            return .batchTooLarge(items: request.shape.items, quota: bucket, holds: 0)
+        case .timedOut, .upstreamRefused: return .noSlotInTime(setting: slot.setting)
         case .unavailable: return .queueUnavailable
         }
     }

@@ -2,16 +2,10 @@ package import Pacing
 
 /// Which buckets a call must fit, by its model and method. Pure; one an upstream.
 package struct QuotaPlan: Sendable {
-    /// What a call takes of one bucket.
-    package struct Need: Sendable, Equatable {
-        package var bucket: BucketSpec
-        package var units: Int
-    }
-
-    package enum Outcome: Sendable, Equatable {
+    package enum Outcome: Sendable {
         /// No quota covers it: it goes at once.
         case unlimited
-        case needs([Need])
+        case costs([QueueRequest.Cost])
         /// A batch of more items than a quota ever holds.
         case tooLarge(quota: String, holds: Int)
     }
@@ -26,14 +20,14 @@ package struct QuotaPlan: Sendable {
     ///   - model: as the call names it; `nil` where it names none.
     ///   - method: as `CallShape` names it.
     ///   - items: of a batch; 1 for anything else.
-    package func needs(model: String?, method: String, items: Int) -> Outcome {
-        var needs: [Need] = []
+    package func costs(model: String?, method: String, items: Int) -> Outcome {
+        var costs: [QueueRequest.Cost] = []
         for quota in quotas where covers(quota, model: model, method: method) {
             let units = quota.batch == .items ? max(1, items) : 1
             if units > quota.requests { return .tooLarge(quota: quota.name, holds: quota.requests) }
-            needs.append(Need(bucket: bucket(quota, model: model), units: units))
+            costs.append(.init(bucket(quota, model: model), units: units))
         }
-        return needs.isEmpty ? .unlimited : .needs(needs)
+        return costs.isEmpty ? .unlimited : .costs(costs)
     }
 
     private func covers(_ quota: Configuration.Quota, model: String?, method: String) -> Bool {

@@ -19,7 +19,7 @@ package enum MalformedAnswer {
             case 501: .unimplemented
             default: .invalidArgument
             }
-        let body = ErrorBody(status: error.status, kind: kind, message: error.message).rendered(in: form)
+        let body = ErrorBody(status: error.status, kind: kind, message: error.sentence).rendered(in: form)
         return (error.status, fields, body)
     }
 }

@@ -17,7 +17,7 @@ package enum Refusal: Equatable {
     case batchTooLarge(items: Int, quota: String, holds: Int)
     case queueFull(setting: String, retryAfter: TimeAmount)
     /// - Parameter setting: what bounded the wait.
-    case waitTooLong(expected: TimeAmount, allowed: TimeAmount, setting: String)
+    case waitTooLong(expected: TimeAmount, allowed: TimeAmount, setting: String, retryAfter: TimeAmount)
     case queueUnavailable
     /// Waited for a slot and ran out of time.
     case noSlotInTime(setting: String)

@@ -19,33 +19,65 @@ extension Refusal {
         case .noKey(let lookedAt):
             return make(401, .unauthenticated, "no API key was sent; looked at \(lookedAt)", authenticate: true)
         case .unknownKey(let lookedAt):
-            return make(401, .unauthenticated, "the API key is not known here; looked at \(lookedAt)", authenticate: true)
+            return make(
+                401,
+                .unauthenticated,
+                "the API key is not known here; looked at \(lookedAt)",
+                authenticate: true
+            )
         case .overLimit(let name, let burst, let wait):
-            var answer = make(429, .resourceExhausted, "limit \"\(name)\" is used up; try again in \(wait.secondsText)", wait)
+            var answer = make(
+                429,
+                .resourceExhausted,
+                "limit \"\(name)\" is used up; try again in \(wait.secondsText)",
+                wait
+            )
             answer.error.quotaViolations = [.init(limit: name, value: burst)]
             return answer
         case .limitsUnavailable:
-            return make(503, .unavailable, "limits cannot be checked: Redis is not reachable (redis.on_failure = \"closed\")", .seconds(1))
+            return make(
+                503,
+                .unavailable,
+                "limits cannot be checked: Redis is not reachable (redis.on_failure = \"closed\")",
+                .seconds(1)
+            )
         case .bodyTooLarge(let limit, let setting):
             return make(413, .invalidArgument, "the request body is larger than \(limit) bytes (\(setting))")
         case .badRequest(let text):
             return make(400, .invalidArgument, text)
         case .batchTooLarge(let items, let quota, let holds):
-            return make(400, .invalidArgument, "a batch of \(items) items never fits quota \"\(quota)\", which holds \(holds); send smaller batches")
+            return make(
+                400,
+                .invalidArgument,
+                "a batch of \(items) items never fits quota \"\(quota)\", which holds \(holds); send smaller batches"
+            )
         case .queueFull(let setting, let wait):
             return make(503, .unavailable, "the queue is full (\(setting)); try again in \(wait.secondsText)", wait)
-        case .waitTooLong(let expected, let allowed, let setting):
-            // What is expected beyond the allowed wait is when it would fit.
-            let wait = max(expected - allowed, .seconds(1))
-            return make(503, .unavailable, "a slot is expected in \(expected.secondsText), and \(setting) allows \(allowed.secondsText); try again in \(wait.secondsText)", wait)
+        case .waitTooLong(let expected, let allowed, let setting, let wait):
+            return make(
+                503,
+                .unavailable,
+                "a slot is expected in \(expected.secondsText), and \(setting) allows \(allowed.secondsText); try again in \(wait.secondsText)",
+                wait
+            )
         case .queueUnavailable:
-            return make(503, .unavailable, "the queue cannot be reached: Redis is not reachable (redis.on_failure)", .seconds(1))
+            return make(
+                503,
+                .unavailable,
+                "the queue cannot be reached: Redis is not reachable (redis.on_failure)",
+                .seconds(1)
+            )
         case .noSlotInTime(let setting):
             return make(504, .deadlineExceeded, "no slot came free in time (\(setting))")
         case .callTimedOut(let setting):
             return make(504, .deadlineExceeded, "the call did not end in time (\(setting))")
         case .breakerOpen(let upstream, let wait):
-            return make(503, .unavailable, "upstream \"\(upstream)\" fails and is left alone for \(wait.secondsText) (breaker)", wait)
+            return make(
+                503,
+                .unavailable,
+                "upstream \"\(upstream)\" fails and is left alone for \(wait.secondsText) (breaker)",
+                wait
+            )
         case .upstreamUnreachable(let upstream, let reason):
             return make(502, .unavailable, "upstream \"\(upstream)\" cannot be reached: \(reason)")
         case .upstreamTimedOut(let upstream, let setting):

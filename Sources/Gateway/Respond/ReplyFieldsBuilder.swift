@@ -10,22 +10,13 @@ package struct ReplyFieldsBuilder {
     }
 
     /// An upstream's fields, less those of its connection and those that the gateway says itself.
-    ///
-    /// `Connection` names more fields of the connection (RFC 9110, 7.6.1).
     package mutating func addUpstream(_ block: FieldBlock, limitsAreOurs: Bool) {
-        let connectionNames = block.string(.connection)?.lowercased().split(separator: ",")
-            .map { $0.trimmingSpaces() }
-        block.forEach { known, name, value in
-            switch known {
-            case .connection, .keepAlive, .proxyConnection, .te, .trailer, .transferEncoding, .upgrade, .contentLength,
-                .proxyAuthenticate, .xRequestID:
-                return
-            case .rateLimit, .rateLimitPolicy:
-                if limitsAreOurs { return }
-            default: break
+        fields.add(block) { field in
+            switch field {
+            case .xRequestID: false
+            case .rateLimit, .rateLimitPolicy: !limitsAreOurs
+            default: true
             }
-            if let connectionNames, connectionNames.contains(where: { name.equalsIgnoringCase($0) }) { return }
-            fields.add(name: name, value: value)
         }
     }
 
@@ -40,14 +31,14 @@ package struct ReplyFieldsBuilder {
     }
 
     package mutating func addRetryAfter(_ wait: TimeAmount) {
-        fields.add("retry-after", integer: wait.wholeSecondsUp)
+        fields.add("retry-after", wait.wholeSecondsUp)
     }
 
     /// The limit nearest to exhaustion first (draft-ietf-httpapi-ratelimit-headers-11).
     private mutating func addLimits(_ limits: [LimitNote]) {
         guard !limits.isEmpty else { return }
         let ordered = limits.count == 1 ? limits : limits.sorted { $0.nearness < $1.nearness }
-        fields.addValue("ratelimit-policy") { buffer in
+        fields.addWritten("ratelimit-policy") { buffer in
             for (index, limit) in ordered.enumerated() {
                 if index > 0 { buffer.writeStaticString(", ") }
                 buffer.writeStaticString("\"")
@@ -58,7 +49,7 @@ package struct ReplyFieldsBuilder {
                 buffer.writeDecimal(limit.window)
             }
         }
-        fields.addValue("ratelimit") { buffer in
+        fields.addWritten("ratelimit") { buffer in
             for (index, limit) in ordered.enumerated() {
                 if index > 0 { buffer.writeStaticString(", ") }
                 buffer.writeStaticString("\"")
@@ -86,7 +77,7 @@ package struct ReplyFieldsBuilder {
 
     /// Milliseconds with one decimal; upstream until its first byte.
     private mutating func addServerTiming(_ timings: CallTimings, gateway: TimeAmount) {
-        fields.addValue("server-timing") { buffer in
+        fields.addWritten("server-timing") { buffer in
             if timings.calledUpstream {
                 buffer.writeStaticString("queue;dur=")
                 buffer.writeMilliseconds(timings.queue)
@@ -139,5 +130,15 @@ extension StringProtocol {
         while let first = part.first, first == " " || first == "\t" { part = part.dropFirst() }
         while let last = part.last, last == " " || last == "\t" { part = part.dropLast() }
         return String(part)
+    }
+}
+
+extension ReplyFields {
+    /// A field whose value is written in place, without a `String`.
+    fileprivate mutating func addWritten(_ name: StaticString, _ writeValue: (inout ByteBuffer) -> Void) {
+        buffer.writeStaticString(name)
+        buffer.writeStaticString(": ")
+        writeValue(&buffer)
+        buffer.writeStaticString("\r\n")
     }
 }

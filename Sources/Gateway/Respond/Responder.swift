@@ -1,6 +1,6 @@
+internal import Dialects
 package import HTTPWire
 package import NIOCore
-internal import Dialects
 
 /// Where an answer's bytes come from, as far as backpressure goes.
 package protocol AnswerSource: AnyObject {
@@ -123,7 +123,11 @@ package final class Responder: AnswerRecipient {
             if let wait = answer.retryAfter { builder.addRetryAfter(wait) }
             for (name, value) in answer.fields { builder.fields.add(name, value) }
             builder.addNotes(notes, timings: timings, gatewayTime: takeGatewayTime())
-            reply.respond(status: answer.error.status, fields: builder.fields, body: answer.error.rendered(in: notes.form))
+            reply.respond(
+                status: answer.error.status,
+                fields: builder.fields,
+                body: answer.error.rendered(in: notes.form)
+            )
             finish()
         case .beating:
             endBeating(with: answer.error)

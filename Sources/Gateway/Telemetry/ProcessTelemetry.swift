@@ -88,7 +88,9 @@ extension LoopCounters {
         requests += other.requests
         inFlight += other.inFlight
         for row in byRouteAndStatus.indices {
-            for column in byRouteAndStatus[row].indices { byRouteAndStatus[row][column] += other.byRouteAndStatus[row][column] }
+            for column in byRouteAndStatus[row].indices {
+                byRouteAndStatus[row][column] += other.byRouteAndStatus[row][column]
+            }
         }
         Self.add(&limitAllowed, other.limitAllowed)
         Self.add(&limitDenied, other.limitDenied)

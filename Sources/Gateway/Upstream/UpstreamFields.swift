@@ -1,6 +1,6 @@
 internal import Dialects
-internal import Hashing
 package import HTTPWire
+internal import Hashing
 package import NIOCore
 
 /// The fields of a call as its upstream gets them, one "Name: value" line each.
@@ -14,24 +14,17 @@ package enum UpstreamFields {
         let upstream = request.upstream
         let block = request.head.fields
         let isHTTP = upstream.dialect == .http
-        let connectionNames = block.string(.connection)?.lowercased().split(separator: ",").map { $0.trimmingSpaces() }
-
-        block.forEach { known, name, value in
-            switch known {
-            case .connection, .keepAlive, .proxyConnection, .te, .trailer, .transferEncoding, .upgrade, .host,
-                .contentLength, .expect, .proxyAuthorization, .xRequestID, .traceparent, .via, .xServerTimeout,
-                .xForwardedFor, .xForwardedProto, .xForwardedHost, .xUserID, .xSluiceSignature:
-                return
-            case .acceptEncoding:
-                if !isHTTP { return }
-            default: break
+        if isHTTP {
+            fields.add(block) { field in
+                guard let field else { return true }
+                return !isOurs(field)
+                    && !CallerKey.holdsKey(field, dialect: .http, isKnown: request.caller.client != nil)
             }
-            if let known, CallerKey.holdsKey(known, dialect: upstream.dialect, isKnown: request.caller.client != nil) {
-                return
+        } else {
+            block.forEach { known, name, value in
+                if let known, known.isHopByHop || isOurs(known) { return }
+                if upstream.dialect.forwards(name) { fields.add(name: name, value: value) }
             }
-            if let connectionNames, connectionNames.contains(where: { name.equalsIgnoringCase($0) }) { return }
-            if !isHTTP, !upstream.dialect.forwards(name) { return }
-            fields.add(name: name, value: value)
         }
 
         if !upstream.key.isEmpty {
@@ -53,6 +46,16 @@ package enum UpstreamFields {
         return fields.buffer
     }
 
+    /// What this hop says itself.
+    private static func isOurs(_ field: KnownField) -> Bool {
+        switch field {
+        case .host, .contentLength, .expect, .xRequestID, .traceparent, .via, .xServerTimeout, .xForwardedFor,
+            .xForwardedProto, .xForwardedHost, .xUserID, .xSluiceSignature:
+            true
+        default: false
+        }
+    }
+
     private static func addForwarded(_ request: OutboundRequest, into fields: inout ReplyFields, worker: Worker) {
         let block = request.head.fields
         let caller = request.caller
@@ -68,7 +71,7 @@ package enum UpstreamFields {
         }
         guard !request.upstream.identitySecret.isEmpty, let user = caller.user else { return }
         fields.add("x-user-id", user)
-        let stamp = worker.wallClockSeconds()
+        let stamp = WallClock.seconds()
         let url = request.upstream.url(for: request.head, stripping: request.route.stripPrefix)
         let path = url.dropFirst(request.upstream.originLength)
         let message = "\(stamp)\n\(request.head.method.name)\n\(path)\n\(user)"

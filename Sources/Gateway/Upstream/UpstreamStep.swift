@@ -32,11 +32,13 @@ extension OutboundCall: TransferReceiver {
         let transferRequest = TransferRequest(
             method: request.head.method.name,
             url: request.upstream.url(for: request.head, stripping: request.route.stripPrefix),
-            fields: UpstreamFields.make(for: request, timeLeft: request.deadlines.end.map { $0.at - now }, worker: worker),
+            fields: UpstreamFields.make(
+                for: request,
+                timeLeft: request.deadlines.end.map { $0.at - now },
+                worker: worker
+            ),
             body: body,
-            connectTimeout: request.upstream.connectTimeout,
-            firstByteTimeout: request.upstream.firstByteTimeout,
-            idleTimeout: request.upstream.idleTimeout,
+            timeouts: request.upstream.timeouts,
             caFile: request.upstream.caFile
         )
         timings.calledUpstream = true
@@ -156,14 +158,25 @@ extension OutboundCall: TransferReceiver {
         guard let head = head429, let slot = usedGrant, let queue = request.upstream.queue else { return }
         head429 = nil
         usedGrant = nil
-        let refusal = UpstreamRefusal(body: body429, retryAfter: head.fields.string(.retryAfter))
+        let refusal = UpstreamRefusal(
+            body: body429,
+            retryAfter: head.fields.string(.retryAfter),
+            secondsSinceEpoch: WallClock.seconds()
+        )
         worker.telemetry.upstream429(upstream: request.upstream.index)
         let hold = refusal.retryAfter
         let comesBack = worker.now() + TimeAmount(hold ?? .zero)
-        let canWait = !refusal.isDaily && request.body.isWhole && comesBack < request.deadlines.slot.at
+        let canWait =
+            !refusal.violations.contains(where: \.isPerDay) && request.body.isWhole
+            && comesBack < request.deadlines.slot.at
         tries -= 1
         if canWait { waitAgain(for: slot) }
-        queue.upstreamRefused(slot, hold: hold, learnedLimit: refusal.quotaValue, requeue: canWait)
+        queue.upstreamRefused(
+            slot,
+            hold: hold,
+            learnedLimit: refusal.violations.compactMap(\.quotaValue).min(),
+            requeue: canWait
+        )
         guard !canWait else { return }
         pass(head)
         recipient.answerBytes(body429)
@@ -174,14 +187,14 @@ extension OutboundCall: TransferReceiver {
     private func waitAgain(for slot: Grant) {
         answer = .none
         enteredQueue = worker.now()
-        worker.waitingBytes += request.body.kept.readableBytes
-        state = .queued(slot.waiter)
+        request.upstream.waitingBytes.takeAnyway(request.body.kept.readableBytes)
+        state = .queued(slot.waiterID)
     }
 
     // MARK: Failures
 
     private func failed(_ error: TransferError) {
-        if case .refusedByCheck = error.kind {
+        if case .refusedByCheck = error {
             returnToQueue()
             return
         }
@@ -196,13 +209,16 @@ extension OutboundCall: TransferReceiver {
 
     private func refusal(for error: TransferError) -> Refusal {
         let name = request.upstream.name
-        switch error.kind {
-        case .timedOut(.connect): return .upstreamTimedOut(upstream: name, setting: "upstream.connect_timeout")
-        case .timedOut(.firstByte): return .upstreamTimedOut(upstream: name, setting: "upstream.first_byte_timeout")
-        case .timedOut(.idle): return .upstreamTimedOut(upstream: name, setting: "upstream.idle_timeout")
+        switch error {
+        case .timedOut(.connect, _): return .upstreamTimedOut(upstream: name, setting: "upstream.connect_timeout")
+        case .timedOut(.firstByte, _): return .upstreamTimedOut(upstream: name, setting: "upstream.first_byte_timeout")
+        case .timedOut(.idle, _): return .upstreamTimedOut(upstream: name, setting: "upstream.idle_timeout")
         case .resolve: return .upstreamUnreachable(upstream: name, reason: "its name does not resolve")
         case .connect: return .upstreamUnreachable(upstream: name, reason: "no connection")
-        case .tls: return .upstreamUnreachable(upstream: name, reason: "TLS failed")
+        case .tls(let text): return .upstreamUnreachable(upstream: name, reason: "TLS: \(text)")
+        case .malformedAnswer(let text): return .upstreamBroke(upstream: name, reason: text)
+        case .invalidRequest(let text): return .badRequest(text)
+        case .truncated: return .upstreamBroke(upstream: name, reason: "the answer was cut off")
         default:
             return error.bytesSent
                 ? .upstreamBroke(upstream: name, reason: "the connection was reset")

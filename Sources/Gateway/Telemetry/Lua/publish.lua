@@ -1,6 +1,8 @@
 -- Adds one replica's deltas to the cluster's totals and tells who lives. Version 1.
 -- KEYS  1 totals (hash)  2 replicas (zset by last publication, ms)  3 gauges (hash)  4 users of this time slot (HyperLogLog)
--- ARGV  1 replica id  2 gauges, opaque  3 number of deltas n  then n pairs field, increment; the rest are users
+--       5 denials (zset by count, the 10,000 most denied)
+-- ARGV  1 replica id  2 gauges, opaque  3 number of totals n  4 number of denials m
+--       then n pairs field, increment; m pairs member, increment; the rest are users
 -- Returns {live replicas, 1 where the totals had been there before, else 0}
 -- Cost  O(deltas + users); called once a second a replica.
 local time = redis.call('TIME')
@@ -8,8 +10,16 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local known = redis.call('EXISTS', KEYS[1])
 local n = tonumber(ARGV[3])
 redis.call('HINCRBY', KEYS[1], 'publications', 1)
-for i = 4, 3 + 2 * n, 2 do
+local m = tonumber(ARGV[4])
+for i = 5, 4 + 2 * n, 2 do
   redis.call('HINCRBY', KEYS[1], ARGV[i], ARGV[i + 1])
+end
+for i = 5 + 2 * n, 4 + 2 * (n + m), 2 do
+  redis.call('ZINCRBY', KEYS[5], ARGV[i + 1], ARGV[i])
+end
+if m > 0 then
+  redis.call('ZREMRANGEBYRANK', KEYS[5], 0, -10001)
+  redis.call('EXPIRE', KEYS[5], 2592000)
 end
 redis.call('EXPIRE', KEYS[1], 2592000)
 redis.call('ZADD', KEYS[2], now, ARGV[1])
@@ -21,7 +31,7 @@ for _, id in ipairs(dead) do
 end
 redis.call('EXPIRE', KEYS[2], 60)
 redis.call('EXPIRE', KEYS[3], 60)
-for i = 4 + 2 * n, #ARGV do
+for i = 5 + 2 * (n + m), #ARGV do
   redis.call('PFADD', KEYS[4], ARGV[i])
 end
 redis.call('EXPIRE', KEYS[4], 120)

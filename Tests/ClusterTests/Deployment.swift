@@ -1,0 +1,190 @@
+import Foundation
+import TestSupport
+
+/// A running system: simulator, Redis where wanted, and so many gateways, each a process of its own.
+///
+/// Everything listens on free loopback ports and ends with the deployment.
+final class Deployment: Sendable {
+    struct Options: Sendable {
+        var replicas = 1
+        /// `false`: the embedded store.
+        var redis = true
+        var balancer = false
+        var simulator: [String] = []
+        /// Configuration beside what `Deployment` writes itself: listen, redis, admin, upstreams' addresses.
+        var configuration: String
+        var environment: [String: String] = [:]
+    }
+
+    static let adminToken = "test-admin-token"
+    static let key = "test-key"
+
+    let options: Options
+    let directory: TemporaryDirectory
+    let simulator: SimulatorProcess
+    let redis: RedisServer?
+    let ports: [Int]
+    let balancerPort: Int?
+    private let gatewayProcesses: Box<[ServerProcess]>
+    private let balancer: ServerProcess?
+
+    static func start(_ options: Options) async throws -> Deployment {
+        let directory = try TemporaryDirectory()
+        let simulator = try await SimulatorProcess.start(options.simulator)
+        let redis = options.redis ? try await RedisServer.start() : nil
+        let ports = (0..<options.replicas).map { _ in freePort() }
+        var processes: [ServerProcess] = []
+        for port in ports {
+            processes.append(
+                try launch(port: port, options: options, directory: directory, simulator: simulator, redis: redis)
+            )
+        }
+        var balancer: ServerProcess?
+        var balancerPort: Int?
+        if options.balancer {
+            let port = freePort()
+            let file = try directory.write(haproxy(port: port, servers: ports), to: "haproxy.cfg")
+            balancer = try ServerProcess(["haproxy", "-db", "-f", file])
+            balancerPort = port
+        }
+        let deployment = Deployment(
+            options: options,
+            directory: directory,
+            simulator: simulator,
+            redis: redis,
+            ports: ports,
+            balancerPort: balancerPort,
+            gateways: processes,
+            balancer: balancer
+        )
+        for (index, port) in ports.enumerated() {
+            try await processes[index].waitUntilAccepting(port: port)
+            try await deployment.waitUntilReady(index)
+        }
+        if let balancerPort { try await balancer?.waitUntilAccepting(port: balancerPort) }
+        return deployment
+    }
+
+    private init(
+        options: Options,
+        directory: TemporaryDirectory,
+        simulator: SimulatorProcess,
+        redis: RedisServer?,
+        ports: [Int],
+        balancerPort: Int?,
+        gateways: [ServerProcess],
+        balancer: ServerProcess?
+    ) {
+        self.options = options
+        self.directory = directory
+        self.simulator = simulator
+        self.redis = redis
+        self.ports = ports
+        self.balancerPort = balancerPort
+        self.gatewayProcesses = Box(gateways)
+        self.balancer = balancer
+    }
+
+    var gateways: [ServerProcess] { gatewayProcesses.value }
+
+    /// Where clients call: the balancer, else the first gateway.
+    var address: String { "http://127.0.0.1:\(balancerPort ?? ports[0])" }
+
+    func address(of replica: Int) -> String { "http://127.0.0.1:\(ports[replica])" }
+
+    var addresses: [String] { ports.indices.map { address(of: $0) } }
+
+    /// Starts a replica again that was stopped or killed.
+    func restart(_ replica: Int) async throws {
+        let process = try Self.launch(
+            port: ports[replica],
+            options: options,
+            directory: directory,
+            simulator: simulator,
+            redis: redis
+        )
+        gatewayProcesses.update { $0[replica] = process }
+        try await process.waitUntilAccepting(port: ports[replica])
+        try await waitUntilReady(replica)
+    }
+
+    func stop() async throws {
+        try await balancer?.kill()
+        for gateway in gateways { try await gateway.kill() }
+        try await simulator.process.kill()
+        try await redis?.kill()
+    }
+
+    func waitUntilReady(_ replica: Int) async throws {
+        try await eventually("gateway \(replica) is ready") {
+            try await HTTP.get("\(self.address(of: replica))/ready").status == 200
+        }
+    }
+
+    func stats(of replica: Int = 0) async throws -> [String: Any] {
+        let answer = try await HTTP.get(
+            "\(address(of: replica))/admin/stats",
+            fields: ["Authorization: Bearer \(Self.adminToken)"]
+        )
+        let object = try JSONSerialization.jsonObject(with: Data(answer.body.utf8))
+        return object as? [String: Any] ?? [:]
+    }
+
+    private static func launch(
+        port: Int,
+        options: Options,
+        directory: TemporaryDirectory,
+        simulator: SimulatorProcess,
+        redis: RedisServer?
+    ) throws -> ServerProcess {
+        var text = "[server]\nlisten = \"127.0.0.1:\(port)\"\nthreads = 1\ntrusted_proxies = [\"127.0.0.0/8\"]\n\n"
+        if let redis { text += "[redis]\nurl = \"\(redis.url)\"\n${REDIS_MORE}\n\n" }
+        text += "[admin]\ntoken = \"\(adminToken)\"\n\n"
+        text += options.configuration
+        text = text.replacingOccurrences(of: "${REDIS_MORE}", with: options.environment["REDIS_MORE"] ?? "")
+        text = text.replacingOccurrences(of: "${SIMULATOR}", with: "http://127.0.0.1:\(simulator.port)")
+        let file = try directory.write(text, to: "gateway-\(port).conf")
+        return try ServerProcess(
+            [Binaries.path("gateway"), "--config", file],
+            environment: options.environment
+        )
+    }
+
+    private static func haproxy(port: Int, servers: [Int]) -> String {
+        var text = """
+            global
+                maxconn 20000
+            defaults
+                mode http
+                option forwardfor
+                option redispatch
+                retries 3
+                timeout connect 2s
+                timeout client 700s
+                timeout server 700s
+            frontend public
+                bind 127.0.0.1:\(port)
+                default_backend gateways
+            backend gateways
+                balance roundrobin
+                option httpchk GET /ready
+
+            """
+        for (index, server) in servers.enumerated() {
+            text += "    server g\(index) 127.0.0.1:\(server) check inter 500ms rise 1 fall 2\n"
+        }
+        return text
+    }
+}
+
+/// A value behind a lock.
+final class Box<Value: Sendable>: Sendable {
+    private let lock: NSLock = NSLock()
+    nonisolated(unsafe) private var stored: Value  // Every access holds the lock.
+
+    init(_ value: Value) { stored = value }
+
+    var value: Value { lock.withLock { stored } }
+
+    func update(_ change: (inout Value) -> Void) { lock.withLock { change(&stored) } }
+}
