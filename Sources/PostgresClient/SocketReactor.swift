@@ -46,16 +46,20 @@ final class SocketReactor: SerialExecutor {
     /// Waits until the socket can be read or written, whichever of `interest` comes first.
     ///
     /// To be called by an actor of this executor. One wait a socket at a time. Cancelling the task ends the wait.
-    nonisolated(nonsending) func wait(
+    func wait(
         on descriptor: Int32,
         for interest: SocketInterest,
-        until deadline: ContinuousClock.Instant
+        until deadline: ContinuousClock.Instant,
+        isolation: isolated any Actor = #isolation
     ) async -> SocketOutcome {
-        precondition(isOnThread, "a Postgres socket is waited for off its thread")
+        checkIsolated()
         let ticket = waits.nextTicket()
         return await withTaskCancellationHandler {
+            // Named so that the closure is isolated to the actor: otherwise it would run elsewhere.
+            _ = isolation
             guard !Task.isCancelled else { return .cancelled }
             return await withCheckedContinuation { continuation in
+                checkIsolated()
                 let status = watch(descriptor, interest)
                 guard status == 0 else { return continuation.resume(returning: .failed(errno: status)) }
                 waits.insert(Wait(ticket: ticket, deadline: deadline, continuation: continuation), on: descriptor)
