@@ -259,6 +259,7 @@ let package = Package(
             name: "ResponseCacheTests",
             dependencies: [
                 "Hashing", "RedisClient", "ResponseCache", "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
