@@ -36,5 +36,10 @@ package struct Freshness: Sendable, Equatable {
         return .none
     }
 
+    /// RFC 5861, 4.
+    func isUsableOnError(atAge age: TimeAmount) -> Bool {
+        staleIfError > .zero && age < timeToLive + staleIfError
+    }
+
     enum Use { case fresh, whileRevalidating, onError, none }
 }

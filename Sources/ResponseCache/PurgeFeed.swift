@@ -1,0 +1,130 @@
+internal import NIOCore
+package import RedisClient
+
+/// Purges on their way to Redis: kept until it confirms them, so that none is lost while it is away.
+struct PendingPurges {
+    /// Above it, everything is purged.
+    private static let most = 1_024
+    private(set) var scopes: Set<PurgeScope> = []
+    var isSending = false
+    var confirmations: [(Bool) -> Void] = []
+
+    mutating func add(_ added: some Sequence<PurgeScope>) {
+        scopes.formUnion(added)
+        if scopes.count > Self.most { scopes = [.all] }
+    }
+
+    mutating func take() -> (scopes: Set<PurgeScope>, confirmations: [(Bool) -> Void]) {
+        defer {
+            scopes = []
+            confirmations = []
+        }
+        return (scopes, confirmations)
+    }
+}
+
+extension CacheLane {
+    private static let retry = TimeAmount.milliseconds(250)
+
+    /// Outdates answers: in this process at once, in Redis and on the other replicas a round trip later.
+    ///
+    /// A write to what a route's answers come from calls this when the write has ended, however it ended, and before its answer is passed on.
+    /// - Parameter done: `true` when Redis has it, or there is none; `false` where Redis is away: it gets it when it is back.
+    package func purge(_ scope: PurgeScope, _ done: @escaping (Bool) -> Void = { _ in }) {
+        eventLoop.preconditionInEventLoop()
+        count(.purge)
+        cache.memory.purge(scope)
+        guard redis != nil else { return done(true) }
+        purges.add(CollectionOfOne(scope))
+        purges.confirmations.append(done)
+        sendPurges()
+    }
+
+    private func sendPurges() {
+        guard let redis, !purges.isSending, !purges.scopes.isEmpty else { return }
+        purges.isSending = true
+        let (scopes, confirmations) = purges.take()
+        redis.purge(scopes) { confirmed in
+            self.purges.isSending = false
+            for confirmation in confirmations { confirmation(confirmed) }
+            if confirmed { return self.sendPurges() }
+            self.purges.add(scopes)
+            self.eventLoop.assumeIsolated().scheduleTask(in: Self.retry) { self.sendPurges() }
+        }
+    }
+
+    /// Makes this the lane that listens for its process: to purges, and to other replicas' flights. Also sweeps memory. Once a process.
+    /// - Parameter subscriber: on this lane's loop; `nil`: memory only.
+    package func listen(_ subscriber: RedisSubscriber?) {
+        eventLoop.preconditionInEventLoop()
+        precondition(feed == nil, "a lane listens once")
+        let feed = PurgeFeed(lane: self)
+        self.feed = feed
+        if let redis, let subscriber {
+            subscriber.subscribe(redis.names.channel, onSubscribed: { feed.compareAll() }, { feed.take($0) })
+        }
+        feed.tick()
+    }
+
+    /// Ends what `listen` began.
+    package func stopListening() {
+        feed?.stop()
+        feed = nil
+    }
+}
+
+/// What this process knows of Redis's generations. Messages tell it at once; a comparison each second finds what a message did not bring.
+final class PurgeFeed {
+    private static let interval = TimeAmount.seconds(1)
+    private let lane: CacheLane
+    private var known: [String: String] = [:]
+    private var timer: Scheduled<Void>?
+    private var isStopped = false
+
+    init(lane: CacheLane) {
+        self.lane = lane
+    }
+
+    func stop() {
+        isStopped = true
+        timer?.cancel()
+    }
+
+    func take(_ message: ByteBuffer) {
+        guard let names = lane.redis?.names, !isStopped else { return }
+        let flights = lane.cache.flights
+        switch names.message(message) {
+        case .ended(let key): flights.owner(of: key)?.run { $0.wake(key) }
+        case .left(let key): flights.owner(of: key)?.run { $0.othersLeft(key) }
+        case .purged(let field, let value):
+            known[field] = value
+            known["last"] = value
+            if let scope = names.scope(ofField: field) { lane.cache.memory.purge(scope) }
+        case nil: break
+        }
+    }
+
+    func tick() {
+        guard !isStopped else { return }
+        let memory = lane.cache.memory
+        // All of it in half a minute, a little at a time.
+        memory.sweep(slots: max(256, memory.usage.entries / 32), now: lane.eventLoop.now)
+        if let redis = lane.redis, redis.isUsable(now: lane.eventLoop.now) {
+            redis.lastPurge { last in
+                if let last, last != self.known["last"] ?? "" { self.compareAll() }
+            }
+        }
+        timer = lane.eventLoop.assumeIsolated().scheduleTask(in: Self.interval) { self.tick() }
+    }
+
+    func compareAll() {
+        guard let redis = lane.redis, !isStopped else { return }
+        redis.generations { fields in
+            guard let fields, !self.isStopped else { return }
+            for field in Set(fields.keys).union(self.known.keys) where fields[field] != self.known[field] {
+                if let scope = redis.names.scope(ofField: field) { self.lane.cache.memory.purge(scope) }
+            }
+            self.known = fields
+        }
+    }
+}
