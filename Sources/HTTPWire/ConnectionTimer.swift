@@ -50,7 +50,10 @@ package struct ConnectionTimer {
         if wait != .none { since = now() }
     }
 
-    package var isWatchingWrites: Bool { writes != nil }
+    /// What was waited for has come: the next `update` begins a wait anew, though it be of the same kind.
+    package mutating func stopWaiting() {
+        wait = .none
+    }
 
     /// Bytes are kept because the client does not take them as fast as they come.
     /// - Parameter taken: a count of bytes that grows as the client takes some.

@@ -188,6 +188,8 @@ package final class HTTP1ServerHandler: ChannelInboundHandler {
 
     private func begin(_ head: RequestHead) {
         guard let context else { return }
+        // A request that is answered at once would otherwise not end the wait that it was read in.
+        timer.stopWaiting()
         let hasBody = !parser.bodyHasEnded
         state.headArrived(hasBody: hasBody, expectsContinue: head.expectsContinue, keepsAlive: head.keepsAlive)
         isHead = head.method == .head

@@ -9,7 +9,7 @@ package enum KnownField: UInt8, CaseIterable, Sendable {
     case range, rateLimit, rateLimitPolicy, referer, retryAfter, secWebSocketKey, secWebSocketVersion
     case server, serverTiming, setCookie, strictTransportSecurity
     case te, traceparent, tracestate, trailer, transferEncoding, upgrade, userAgent, vary, via, wwwAuthenticate
-    case xForwardedFor, xForwardedHost, xForwardedProto, xGoogApiClient, xGoogApiKey, xGoogUploadCommand
+    case xApiKey, xForwardedFor, xForwardedHost, xForwardedProto, xGoogApiClient, xGoogApiKey, xGoogUploadCommand
     case xGoogUploadOffset, xGoogUploadProtocol, xGoogUploadStatus, xGoogUploadURL
     case xPineconeApiVersion, xRealIP, xRequestID, xServerTimeout, xSluiceSignature, xUserID
 
@@ -79,6 +79,7 @@ package enum KnownField: UInt8, CaseIterable, Sendable {
         case .vary: "vary"
         case .via: "via"
         case .wwwAuthenticate: "www-authenticate"
+        case .xApiKey: "x-api-key"
         case .xForwardedFor: "x-forwarded-for"
         case .xForwardedHost: "x-forwarded-host"
         case .xForwardedProto: "x-forwarded-proto"

@@ -38,6 +38,21 @@ import Testing
         #expect(!server.channel.isActive)
     }
 
+    @Test("Each head has the whole time for itself")
+    func headsInTurn() throws {
+        let server = try TestServer(timeouts: timeouts)
+        server.delegate.onRequest = { $0.answer() }
+        try server.receive("GET / HT")
+        for _ in 0..<3 {
+            server.advance(.seconds(8))
+            try server.receive("TP/1.1\r\nHost: h\r\n\r\nGET / HT")
+        }
+        #expect(server.channel.isActive)
+        #expect(server.requests.count == 3)
+        server.advance(.seconds(10))
+        #expect(server.delegate.errors == [.headerTimeout])
+    }
+
     @Test("An idle connection is closed without a word, counted from its last reply")
     func idle() throws {
         let server = try TestServer(timeouts: timeouts)
