@@ -1,0 +1,192 @@
+internal import NIOCore
+
+/// What the store says.
+extension AgentState {
+    /// - Parameter sent: when the call left, by the monotonic clock.
+    package mutating func receive(_ reply: QueueReply, sent: Micros, now: Micros) {
+        let wasConnected = mode == .connected
+        let jumped = !learnTime(reply, sent: sent, now: now)
+        seen = max(seen, reply.seq)
+        for bucket in reply.buckets { told[bucket.name] = bucket }
+        untold.removeAll(keepingCapacity: true)
+        inRollCall = reply.rollCall != nil
+        if let peers = reply.peers, reply.rollCall == nil { self.peers = peers }
+        var mine: Flight?
+        while let first = flying.first, reply.number > 0, first.number <= reply.number {
+            mine = first.number == reply.number ? first : nil
+            flying.removeFirst()
+        }
+        guard wasConnected else {
+            // It lives. What it granted meanwhile did not know of what was used here.
+            let stamp = GrantStamp(time: reply.now, epoch: reply.epoch)
+            for ticket in reply.grants { pending.append(Item(operation: .back(ticket, stamp, requeue: false))) }
+            if reply.number == 0, !jumped { connect(now: now) } else { nextProbe = min(nextProbe, now) }
+            return
+        }
+        if let mine {
+            for (item, result) in zip(mine.items, reply.results) { take(result, for: item, now: now) }
+        }
+        for ticket in reply.grants {
+            grant(ticket, GrantStamp(time: reply.now, epoch: reply.epoch), localLife: 0, now: now)
+        }
+        compareCount(reply, now: now)
+        answerRollCall(reply, jumped: jumped, now: now)
+        schedule(reply, now: now)
+    }
+
+    /// - Returns: false where the store's clock jumped.
+    private mutating func learnTime(_ reply: QueueReply, sent: Micros, now: Micros) -> Bool {
+        if epoch != reply.epoch {
+            clock.forget()
+            if epoch != nil, mode == .connected { resync(now: now) }
+            epoch = reply.epoch
+        }
+        if clock.observe(reply.now, sent: sent, now: now) { return true }
+        counters.jumps += 1
+        pending.append(Item(operation: .jump(epoch: reply.epoch)))
+        return false
+    }
+
+    /// The store holds more tickets: all out, then in again. Fewer: in again.
+    private mutating func compareCount(_ reply: QueueReply, now: Micros) {
+        guard flying.isEmpty, pending.isEmpty, reply.mine != waiters.count else {
+            mismatchSince = nil
+            return
+        }
+        guard let since = mismatchSince else {
+            mismatchSince = now
+            nextCall = min(nextCall, now + Self.mismatchPatience + 1000)
+            return
+        }
+        guard now > since + Self.mismatchPatience else { return }
+        mismatchSince = nil
+        if reply.mine > waiters.count { pending.append(Item(operation: .reset)) }
+        resync(now: now)
+    }
+
+    private mutating func answerRollCall(_ reply: QueueReply, jumped: Bool, now: Micros) {
+        guard let ends = reply.rollCall else {
+            answeredRollCall = nil
+            return
+        }
+        nextCall = min(nextCall, now + max(1000, ends - reply.now))
+        guard !jumped, answeredRollCall != ends, let time = clock.latest(at: now) else { return }
+        answeredRollCall = ends
+        pending.append(Item(operation: .report(reports(time: time, now: now))))
+        // It may be over as soon as all have answered.
+        nextCall = min(nextCall, now + Pace.shortestRollCall)
+    }
+
+    private mutating func reports(time: Micros, now: Micros) -> [BucketReport] {
+        var reports: [String: BucketReport] = [:]
+        for (figures, uses) in ledger.uses(now: now, convert: { $0 + time - now }) {
+            reports[figures.name] = BucketReport(figures: figures, told: told[figures.name]?.used ?? 0, sent: uses)
+        }
+        for bucket in told.values where reports[bucket.name] == nil && bucket.used > 0 {
+            let figures = BucketFigures(
+                name: bucket.name,
+                limit: bucket.limit,
+                per: bucket.per,
+                guardInterval: bucket.life - bucket.per,
+                burst: bucket.burst,
+                reset: bucket.reset
+            )
+            reports[bucket.name] = BucketReport(figures: figures, told: bucket.used, sent: [])
+        }
+        return reports.values.sorted { $0.figures.name.utf8Precedes($1.figures.name) }
+    }
+
+    private mutating func schedule(_ reply: QueueReply, now: Micros) {
+        // Any call confirms a push and asks again for what is due.
+        if reply.rollCall == nil, mismatchSince == nil { nextCall = Pace.never }
+        if let due = reply.due, due < Pace.never {
+            nextCall = min(nextCall, now + max(500, due - reply.now))
+        }
+    }
+
+    package mutating func receive(_ push: QueuePush, now: Micros) {
+        switch push {
+        case .rollCall:
+            if mode == .connected { owesCall = true }
+        case .grant(let ticket, let stamp, let seq):
+            seen = max(seen, seq)
+            guard mode == .connected else {
+                pending.append(Item(operation: .back(ticket, stamp, requeue: false)))
+                return
+            }
+            grant(ticket, stamp, localLife: 0, now: now)
+            nextCall = min(nextCall, now + Self.confirmWithin)
+        }
+    }
+
+    mutating func take(_ result: QueueResult, for item: Item, now: Micros) {
+        guard let id = item.waiter, let waiting = waiters[id] else { return }
+        switch result {
+        case .none: break
+        case .waiting(let wait, let ahead):
+            if waiting.waiter.wantsPosition {
+                outbox.append((waiting.waiter, .position(ahead + 1, wait: .microseconds(wait))))
+            }
+        case .tooLong(let wait):
+            remove(id)
+            let patience = max(0, waiting.waiter.deadline - now)
+            refuse(waiting.waiter, .tooLong, wait: wait, retryAfter: wait - patience)
+        case .full(let wait):
+            remove(id)
+            refuse(waiting.waiter, .queueFull, wait: wait, retryAfter: wait)
+        }
+    }
+
+    /// A slot for one of ours: is it still good?
+    mutating func grant(_ ticket: QueueTicket, _ stamp: GrantStamp, localLife life: Int, now: Micros) {
+        let id = WaiterID(value: ticket.id)
+        guard let waiting = waiters[id], waiting.ticket.allowance == ticket.allowance else {
+            return giveBack(ticket, stamp, requeue: false, life: life, now: now)
+        }
+        let deadline: Micros
+        if life > 0 {
+            deadline = now + ticket.allowance
+        } else {
+            guard stamp.epoch == epoch, let latest = clock.latest(at: now),
+                stamp.time <= latest + StoreClock.tolerance, latest < stamp.time + ticket.allowance
+            else {
+                counters.stale += 1
+                if stamp.epoch == epoch, let latest = clock.latest(at: now), stamp.time > latest + StoreClock.tolerance
+                {
+                    pending.append(Item(operation: .jump(epoch: stamp.epoch)))
+                }
+                return giveBack(ticket, stamp, requeue: true, life: life, now: now)
+            }
+            let left = stamp.time + ticket.allowance - latest
+            deadline = now + min(ticket.allowance, left - left / 1000)
+        }
+        remove(id)
+        counters.grants += 1
+        ledger.record(waiting.waiter.lane, costs: waiting.waiter.costs, at: deadline, sign: 1)
+        if life > 0 {
+            localUse.record(waiting.waiter.lane, costs: waiting.waiter.costs, at: deadline, sign: 1)
+        } else {
+            untold.append((waiting.waiter.lane, waiting.waiter.costs, deadline))
+        }
+        let grant = Grant(
+            deadline: NIODeadline(micros: deadline),
+            waited: .microseconds(now - waiting.waiter.entered),
+            waiter: waiting.waiter,
+            ticket: ticket,
+            stamp: stamp,
+            localLife: life
+        )
+        outbox.append((waiting.waiter, .granted(grant)))
+    }
+
+    private mutating func giveBack(
+        _ ticket: QueueTicket,
+        _ stamp: GrantStamp,
+        requeue: Bool,
+        life: Int,
+        now: Micros
+    ) {
+        let item = Item(operation: .back(ticket, stamp, requeue: requeue))
+        if life == 0 { pending.append(item) } else { callLocal([item], now: now) }
+    }
+}

@@ -1,0 +1,316 @@
+internal import DequeModule
+
+/// What an agent knows and wants: its waiters, its calls on their way, its idea of the store. No I/O; time is a parameter,
+/// in microseconds of the monotonic clock.
+///
+/// Inputs are the methods; what is to be done piles up in `outbox` and `calls`, which the driver takes after each.
+package struct AgentState: Sendable {
+    /// Where slots come from.
+    package enum Mode: Sendable, Equatable {
+        /// Never reached the store yet.
+        case connecting(since: Micros)
+        case connected
+        /// Paces its part by itself.
+        case local
+        /// Out of reach, and no part: nobody is granted anything.
+        case cut(since: Micros)
+    }
+
+    package struct Waiting: Sendable {
+        package var waiter: QueueWaiter
+        package var ticket: QueueTicket
+    }
+
+    struct Deadline: Comparable, Sendable {
+        var time: Micros
+        var id: Int
+        static func < (left: Deadline, right: Deadline) -> Bool { (left.time, left.id) < (right.time, right.id) }
+    }
+
+    struct Item: Sendable {
+        var operation: QueueOperation
+        var waiter: WaiterID?
+        var lane: LaneFigures?
+    }
+
+    struct Flight: Sendable {
+        var number: Int
+        var items: [Item]
+    }
+
+    static let beatInterval: Micros = 1_000_000
+    /// A pushed grant is confirmed by some call within this time.
+    static let confirmWithin: Micros = 600_000
+    /// How long the store's count of this replica's tickets may differ.
+    static let mismatchPatience: Micros = 250_000
+    static let probeInterval: Micros = 200_000
+    /// How long callers wait for the first connection, or for one that was lost under `closed`.
+    static let connectPatience: Micros = 1_000_000
+    static let lossPatience: Micros = 3_000_000
+    static let itemsPerCall = 100
+    static let estimatesPerBeat = 50
+
+    package let id: String
+    let settings: QueueSettings
+    package private(set) var mode: Mode
+    package var outbox: [(waiter: QueueWaiter, event: QueueEvent)] = []
+    package var calls: [QueueCall] = []
+    package var waiters: [WaiterID: Waiting] = [:]
+    package var counters = QueueCounters()
+    /// What the store last told of each bucket.
+    var told: [String: BucketState] = [:]
+
+    var clock = StoreClock()
+    var epoch: Micros?
+    var isStoreUp = false
+    var run = ""
+    var number = 0
+    var pending: [Item] = []
+    var flying: Deque<Flight> = []
+    var seen = 0
+    var peers: QueueReply.Peers?
+    var deadlines = SortedSet<Deadline>()
+    var positioned: Deque<WaiterID> = []
+    var mismatchSince: Micros?
+    var answeredRollCall: Micros?
+    var inRollCall = false
+    var nextBeat: Micros = Pace.never
+    /// When to call for another reason: a slot is due, a grant to be confirmed, a roll call over.
+    var nextCall: Micros = Pace.never
+    var nextProbe: Micros = Pace.never
+    /// A call is due although nothing is pending.
+    var owesCall = false
+    var ledger = UseLedger()
+    /// Used by local pacing and not yet told to the store.
+    var localUse = UseLedger()
+    /// Granted since the store last told how the buckets stand.
+    var untold: [(lane: LaneFigures, costs: [Int], at: Micros)] = []
+    var local: LocalPacing?
+    var localDue: Micros = Pace.never
+    var localLife = 0
+
+    package init(id: String, settings: QueueSettings, now: Micros) {
+        self.id = id
+        self.settings = settings
+        mode = .connecting(since: now)
+    }
+
+    /// Whether newcomers may be granted: connected and no roll call, or local.
+    package var isReady: Bool { mode == .connected && !inRollCall && epoch != nil || mode == .local }
+
+    /// When `wake` has something to do.
+    package var nextWake: Micros {
+        var next = min(deadlines.first?.time ?? Pace.never, nextProbe)
+        switch mode {
+        case .connected: next = min(next, nextBeat, nextCall)
+        case .local: next = min(next, localDue)
+        case .connecting(let since):
+            if !waiters.isEmpty { next = min(next, since + Self.connectPatience) }
+        case .cut(let since):
+            if !waiters.isEmpty { next = min(next, since + Self.lossPatience) }
+        }
+        return next
+    }
+
+    package mutating func wake(now: Micros) {
+        while let first = deadlines.first, first.time <= now {
+            let id = WaiterID(value: first.id)
+            if let waiting = remove(id) {
+                tellLeft(waiting.ticket, now: now)
+                refuse(waiting.waiter, .timedOut)
+            } else {
+                deadlines.remove(first)
+            }
+        }
+        if now >= nextProbe { probe(now: now) }
+        switch mode {
+        case .connected:
+            if now >= nextCall {
+                nextCall = Pace.never
+                owesCall = true
+            }
+            if now >= nextBeat { beat(now: now) }
+        case .local:
+            if now >= localDue { callLocal([], now: now) }
+        case .connecting(let since):
+            if now >= since + Self.connectPatience { refuseAll() }
+        case .cut(let since):
+            if now >= since + Self.lossPatience { refuseAll() }
+        }
+    }
+
+    private mutating func beat(now: Micros) {
+        nextBeat = now + Self.beatInterval
+        pending.append(Item(operation: .beat))
+        ledger.purge(now: now)
+        for _ in 0..<min(Self.estimatesPerBeat, positioned.count) {
+            guard let id = positioned.popFirst(), let waiting = waiters[id] else { continue }
+            positioned.append(id)
+            pending.append(Item(operation: .estimate(waiting.ticket), waiter: id))
+        }
+    }
+
+    // MARK: The store comes and goes
+
+    package mutating func storeUp(run: String, now: Micros) {
+        isStoreUp = true
+        self.run = run
+        if case .connecting = mode {
+            connect(now: now)
+        } else {
+            probe(now: now)
+        }
+    }
+
+    package mutating func storeDown(now: Micros) {
+        isStoreUp = false
+        nextProbe = Pace.never
+        lose(now: now)
+    }
+
+    /// A call was not answered in time.
+    package mutating func callFailed(now: Micros) {
+        counters.failures += 1
+        lose(now: now)
+        if isStoreUp { nextProbe = min(nextProbe, now + Self.probeInterval) }
+    }
+
+    private mutating func lose(now: Micros) {
+        switch mode {
+        case .local, .cut: return
+        case .connecting:
+            // What was sent on a connection that broke before its first answer goes out again with the next one.
+            return
+        case .connected: break
+        }
+        guard settings.policy == .local, let peers, let time = clock.latest(at: now) else {
+            mode = .cut(since: now)
+            return
+        }
+        mode = .local
+        counters.losses += 1
+        localLife += 1
+        var pacing = LocalPacing(
+            owner: id,
+            part: LocalPacing.Part(count: max(1, peers.count), rank: peers.rank),
+            buckets: told.values.sorted { $0.name.utf8Precedes($1.name) },
+            now: time
+        )
+        for use in untold { pacing.book(use.lane, costs: use.costs, at: time + use.at - now, now: time) }
+        local = pacing
+        let operations = waiters.values.sorted { $0.ticket < $1.ticket }
+            .map { Item(operation: .enter($0.ticket, patience: nil), waiter: $0.waiter.id, lane: $0.waiter.lane) }
+        pending.removeAll { $0.waiter != nil }
+        callLocal(operations, now: now)
+    }
+
+    /// Asks whether the store answers, without doing anything: what was used meanwhile is told before a grant.
+    private mutating func probe(now: Micros) {
+        nextProbe = isStoreUp ? now + Self.probeInterval : Pace.never
+        guard isStoreUp else { return }
+        calls.append(
+            QueueCall(
+                replica: id,
+                number: 0,
+                run: run,
+                seen: seen,
+                peers: peers?.known ?? 0,
+                maxWaiting: settings.maxWaiting,
+                lanes: [],
+                operations: []
+            )
+        )
+    }
+
+    /// The store answers: unanswered calls again, in order, then what was used, then who waits.
+    mutating func connect(now: Micros) {
+        mode = .connected
+        local = nil
+        localDue = Pace.never
+        nextProbe = Pace.never
+        mismatchSince = nil
+        for index in flying.indices {
+            flying[index].items.removeAll { item in
+                guard case .enter = item.operation, let id = item.waiter else { return false }
+                return waiters[id] == nil
+            }
+            calls.append(call(flying[index]))
+        }
+        let kept = pending.filter { if case .enter = $0.operation { false } else { true } }
+        let entering = pending.filter { if case .enter = $0.operation { true } else { false } }
+        pending = []
+        if let time = clock.latest(at: now) {
+            for (figures, uses) in localUse.uses(now: now, convert: { $0 + time - now }) {
+                pending.append(Item(operation: .used(figures, uses)))
+            }
+            localUse = UseLedger()
+        }
+        pending += kept
+        pending += entering
+        resync(now: now)
+        beat(now: now)
+    }
+
+    // MARK: Calls
+
+    /// Takes what is pending, in calls of a bounded size.
+    package mutating func flush() {
+        guard mode == .connected else { return }
+        while !pending.isEmpty || owesCall {
+            owesCall = false
+            number += 1
+            let items = Array(pending.prefix(Self.itemsPerCall))
+            pending.removeFirst(items.count)
+            let flight = Flight(number: number, items: items)
+            flying.append(flight)
+            calls.append(call(flight))
+        }
+    }
+
+    private func call(_ flight: Flight) -> QueueCall {
+        var lanes: [LaneFigures] = []
+        for case let lane? in flight.items.map(\.lane) where !lanes.contains(lane) { lanes.append(lane) }
+        return QueueCall(
+            replica: id,
+            number: flight.number,
+            run: run,
+            seen: seen,
+            peers: peers?.known ?? 0,
+            maxWaiting: settings.maxWaiting,
+            lanes: lanes,
+            operations: flight.items.map(\.operation)
+        )
+    }
+
+    /// Whatever was lost: enters all again, at their old places.
+    mutating func resync(now: Micros) {
+        var underWay: Set<WaiterID> = []
+        for item in flying.flatMap(\.items) + pending {
+            if case .enter = item.operation, let id = item.waiter { underWay.insert(id) }
+        }
+        for waiting in waiters.values.sorted(by: { $0.ticket < $1.ticket })
+        where !underWay.contains(waiting.waiter.id) {
+            let enter = QueueOperation.enter(waiting.ticket, patience: nil)
+            pending.append(Item(operation: enter, waiter: waiting.waiter.id, lane: waiting.waiter.lane))
+        }
+        counters.resyncs += 1
+    }
+
+    mutating func callLocal(_ items: [Item], now: Micros) {
+        guard let time = clock.latest(at: now), var pacing = local else { return }
+        var lanes: [LaneFigures] = []
+        for case let lane? in items.map(\.lane) where !lanes.contains(lane) { lanes.append(lane) }
+        let reply = pacing.call(
+            lanes: lanes,
+            operations: items.map(\.operation),
+            maxWaiting: settings.maxWaiting,
+            now: time
+        )
+        local = pacing
+        for (item, result) in zip(items, reply.results) { take(result, for: item, now: now) }
+        for ticket in reply.grants {
+            grant(ticket, GrantStamp(time: reply.now, epoch: reply.epoch), localLife: localLife, now: now)
+        }
+        localDue = reply.due.map { max($0 - time, 500) + now } ?? Pace.never
+    }
+}

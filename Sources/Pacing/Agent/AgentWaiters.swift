@@ -1,0 +1,186 @@
+internal import NIOCore
+
+/// What the callers ask for.
+extension AgentState {
+    package mutating func enter(_ waiter: QueueWaiter, now: Micros) {
+        if let bucket = waiter.tooLargeFor { return refuse(waiter, .tooLargeForQuota(bucket: bucket)) }
+        switch mode {
+        case .cut: return refuse(waiter, .unavailable)
+        case .connecting(let since) where now >= since + Self.connectPatience: return refuse(waiter, .unavailable)
+        default: break
+        }
+        counters.entered += 1
+        let patience = waiter.deadline < Pace.never ? max(0, waiter.deadline - now) : Pace.never
+        add(waiter, patience: patience, now: now)
+    }
+
+    /// - Parameter patience: nil where it was in the queue before.
+    private mutating func add(_ waiter: QueueWaiter, patience: Micros?, now: Micros) {
+        guard waiter.deadline > now else { return refuse(waiter, .timedOut) }
+        let place = (clock.latest(at: now) ?? now) - (now - waiter.entered)
+        let ticket = waiter.ticket(owner: id, place: place)
+        insert(waiter, ticket)
+        let item = Item(operation: .enter(ticket, patience: patience), waiter: waiter.id, lane: waiter.lane)
+        if mode == .local { callLocal([item], now: now) } else { pending.append(item) }
+    }
+
+    private mutating func insert(_ waiter: QueueWaiter, _ ticket: QueueTicket) {
+        waiters[waiter.id] = Waiting(waiter: waiter, ticket: ticket)
+        if waiter.deadline < Pace.never { deadlines.insert(Deadline(time: waiter.deadline, id: waiter.id.value)) }
+        if waiter.wantsPosition { positioned.append(waiter.id) }
+    }
+
+    @discardableResult
+    mutating func remove(_ id: WaiterID) -> Waiting? {
+        guard let waiting = waiters.removeValue(forKey: id) else { return nil }
+        deadlines.remove(Deadline(time: waiting.waiter.deadline, id: id.value))
+        return waiting
+    }
+
+    package mutating func leave(_ id: WaiterID, now: Micros) {
+        guard let waiting = remove(id) else { return }
+        counters.left += 1
+        tellLeft(waiting.ticket, now: now)
+    }
+
+    mutating func tellLeft(_ ticket: QueueTicket, now: Micros) {
+        let item = Item(operation: .leave(ticket))
+        switch mode {
+        case .local: callLocal([item], now: now)
+        case .connected: pending.append(item)
+        case .connecting:
+            pending.removeAll { $0.waiter == WaiterID(value: ticket.id) }
+        case .cut: break
+        }
+    }
+
+    /// A grant that no byte was written for.
+    ///
+    /// - Parameters:
+    ///   - requeue: its caller still wants a slot: to the front, by arrival.
+    ///   - allowance: how long the next grant has to live, where this one was too short.
+    package mutating func handBack(_ grant: Grant, requeue: Bool, allowance: Micros?, now: Micros) {
+        counters.handBacks += 1
+        let waiter = grant.waiter
+        let at = grant.deadline.micros
+        ledger.record(waiter.lane, costs: waiter.costs, at: at, sign: -1)
+        let wanted = min(max(1, allowance ?? waiter.allowance), Pace.longestAllowance)
+        let sameTicket = wanted == waiter.allowance
+        let waits = requeue && waiter.deadline > now
+        let isOurs = grant.localLife > 0
+        if isOurs { localUse.record(waiter.lane, costs: waiter.costs, at: at, sign: -1) }
+        if isOurs, grant.localLife != localLife || mode != .local {
+            // Granted by a pacing that is over: nothing to unbook.
+        } else {
+            let item = Item(operation: .back(grant.ticket, grant.stamp, requeue: waits && sameTicket))
+            if isOurs {
+                if waits && sameTicket { insert(waiter, grant.ticket) }
+                callLocal([item], now: now)
+                if waits && sameTicket { return }
+            } else if mode == .connected, waits, sameTicket {
+                insert(waiter, grant.ticket)
+                pending.append(item)
+                return
+            } else {
+                pending.append(Item(operation: .back(grant.ticket, grant.stamp, requeue: false)))
+            }
+        }
+        if requeue { add(sameTicket ? waiter : QueueWaiter(waiter, allowance: wanted), patience: nil, now: now) }
+    }
+
+    /// The upstream answered 429.
+    ///
+    /// - Parameters:
+    ///   - bucket: which the answer named; nil: all that count requests.
+    ///   - hold: for how long nothing may go; nil: one emission interval, doubling.
+    ///   - learned: the limit that the answer stated.
+    package mutating func upstreamRefused(
+        _ grant: Grant,
+        bucket: String?,
+        hold: Micros?,
+        learned: Int?,
+        requeue: Bool,
+        now: Micros
+    ) {
+        counters.refusals += 1
+        let waiter = grant.waiter
+        let names = bucket.map { [$0] } ?? waiter.requestBuckets
+        var waits = requeue && waiter.deadline > now + (hold ?? 0)
+        if let learned {
+            for (figures, cost) in zip(waiter.lane.buckets, waiter.costs)
+            where names.contains(figures.name) && cost > learned {
+                waits = false
+            }
+        }
+        let isOurs = grant.localLife > 0 && grant.localLife == localLife && mode == .local
+        let toFront = waits && (isOurs || grant.localLife == 0 && mode == .connected)
+        let part = local?.part
+        let taught = isOurs ? learned.map { max(1, part?.of($0) ?? $0) } : learned
+        let item = Item(
+            operation: .refused(
+                grant.ticket,
+                grant.stamp,
+                buckets: names,
+                hold: hold,
+                learned: taught,
+                requeue: toFront
+            ),
+            lane: waiter.lane
+        )
+        if toFront { insert(waiter, grant.ticket) }
+        if isOurs { callLocal([item], now: now) } else { pending.append(item) }
+        if waits, !toFront { add(waiter, patience: nil, now: now) }
+        if requeue, !waits {
+            refuse(waiter, .upstreamRefused, wait: hold ?? 0, retryAfter: hold ?? 1_000_000)
+        }
+    }
+
+    /// What the call really took of each bucket, in the order of its costs' names.
+    package mutating func settle(_ grant: Grant, costs: [String: Int], now: Micros) {
+        let waiter = grant.waiter
+        let actual = zip(waiter.lane.buckets, waiter.costs).map { max(0, costs[$0.name] ?? $1) }
+        guard actual != waiter.costs else { return }
+        let at = grant.deadline.micros
+        ledger.record(waiter.lane, costs: waiter.costs, at: at, sign: -1)
+        ledger.record(waiter.lane, costs: actual, at: at, sign: 1)
+        let item = Item(operation: .settle(grant.ticket, grant.stamp, costs: actual))
+        if grant.localLife == 0 {
+            pending.append(item)
+        } else if grant.localLife == localLife, mode == .local {
+            localUse.record(waiter.lane, costs: waiter.costs, at: at, sign: -1)
+            localUse.record(waiter.lane, costs: actual, at: at, sign: 1)
+            callLocal([item], now: now)
+        }
+    }
+
+    package mutating func pause(quota: String, paused: Bool, now: Micros) {
+        let item = Item(operation: .pause(quota: quota, paused: paused))
+        if mode == .local { callLocal([item], now: now) }
+        pending.append(item)
+    }
+
+    // MARK: Refusing
+
+    mutating func refuse(
+        _ waiter: QueueWaiter,
+        _ reason: QueueRefusal.Reason,
+        wait: Micros = 0,
+        retryAfter: Micros = 1_000_000
+    ) {
+        counters.count(reason)
+        let refusal = QueueRefusal(
+            reason: reason,
+            expectedWait: .microseconds(wait),
+            retryAfter: .microseconds(max(1, retryAfter))
+        )
+        outbox.append((waiter, .refused(refusal)))
+    }
+
+    mutating func refuseAll() {
+        for waiting in waiters.values.sorted(by: { $0.ticket < $1.ticket }) {
+            remove(waiting.waiter.id)
+            refuse(waiting.waiter, .unavailable)
+        }
+        pending.removeAll { $0.waiter != nil }
+    }
+}

@@ -1,0 +1,99 @@
+/// Paces this replica's part of the quota while the store is out of reach: the same queue, with parts for limits.
+///
+/// The part is of what the last answer left free, and of what comes back since; so all replicas together use what the
+/// quota allows, and at most what was granted to others between the answers and the loss on top.
+struct LocalPacing: Sendable {
+    /// Of the remainder one each to the first by id.
+    struct Part: Sendable, Equatable {
+        var count: Int
+        var rank: Int
+
+        func of(_ units: Int) -> Int {
+            guard units > 0 else { return 0 }
+            return units / count + (rank < units % count ? 1 : 0)
+        }
+    }
+
+    private static let run = "local"
+    let part: Part
+    private var state: QueueState
+    private var number = 0
+    private let owner: String
+
+    /// - Parameters:
+    ///   - buckets: as the store last told.
+    ///   - now: the store's time, as reckoned.
+    init(owner: String, part: Part, buckets: [BucketState], now: Micros) {
+        self.owner = owner
+        self.part = part
+        state = QueueState(run: Self.run)
+        state.now = now
+        for bucket in buckets { adopt(bucket, now: now) }
+    }
+
+    private mutating func adopt(_ told: BucketState, now: Micros) {
+        let limit = min(told.limit, told.learned ?? told.limit)
+        let index = state.state(
+            figures(
+                BucketFigures(
+                    name: told.name,
+                    limit: limit,
+                    per: told.per,
+                    guardInterval: told.life - told.per,
+                    burst: min(told.burst, limit),
+                    reset: told.reset
+                )
+            )
+        )
+        if part.of(limit) == 0 { state.buckets[index].paused = true }
+        if told.paused { state.buckets[index].paused = true }
+        state.buckets[index].hold = told.hold
+        var free = limit - told.booked.reduce(0) { $0 + $1.units }
+        for block in told.booked {
+            let before = part.of(free)
+            free += block.units
+            let comesBack = part.of(free) - before
+            guard comesBack > 0 else { continue }
+            if told.reset > 0 {
+                state.buckets[index].used += comesBack
+            } else {
+                // Its sub-window's end is a window and a guard before.
+                state.buckets[index].book(comesBack, at: block.at - told.life - 1, now: now)
+            }
+        }
+    }
+
+    private func figures(_ whole: BucketFigures) -> BucketFigures {
+        BucketFigures(
+            name: whole.name,
+            limit: part.of(whole.limit),
+            per: whole.per,
+            guardInterval: whole.guardInterval,
+            burst: part.of(whole.burst),
+            reset: whole.reset
+        )
+    }
+
+    /// Books what the store granted since its last answer told how the buckets stand.
+    mutating func book(_ lane: LaneFigures, costs: [Int], at time: Micros, now: Micros) {
+        for (bucket, cost) in zip(lane.buckets, costs) {
+            state.buckets[state.state(figures(bucket))].book(cost, at: min(time, now + Pace.allowance), now: now)
+        }
+    }
+
+    mutating func call(lanes: [LaneFigures], operations: [QueueOperation], maxWaiting: Int, now: Micros) -> QueueReply {
+        number += 1
+        let parts = lanes.map { LaneFigures(key: $0.key, buckets: $0.buckets.map(figures)) }
+        let call = QueueCall(
+            replica: owner,
+            number: number,
+            run: Self.run,
+            seen: 0,
+            peers: 0,
+            maxWaiting: maxWaiting,
+            lanes: parts,
+            operations: operations
+        )
+        return state.call(call, now: now).reply
+    }
+}

@@ -1,0 +1,205 @@
+/// One quota bucket: units booked by sub-window, so that its cost does not grow with the quota.
+///
+/// Exact: a sub-window's units come back when its END is older than window + guard, so no half-open window holds more
+/// than the limit as long as bytes leave before the booked time. Mirrored by `bucket.lua`.
+struct Bucket: Sendable {
+    /// A figure and when a replica last stated one as strict.
+    struct Stated: Sendable {
+        var value: Int
+        var at: Micros
+
+        /// The stricter figure holds while anybody states it.
+        mutating func state(_ figure: Int, stricter: Bool, now: Micros) {
+            guard figure == value || stricter || now > at + Pace.stated else { return }
+            value = figure
+            at = now
+        }
+    }
+
+    let name: String
+    var limit: Stated
+    var burst: Stated
+    var guardInterval: Stated
+    var per: Stated
+    /// 0: none.
+    var learned = 0
+    var raiseAt: Micros = 0
+    var backoff: Micros = 0
+    var refusedAt: Micros = 0
+    var refusals = 0
+    var hold: Micros = 0
+    /// When the last unit was let go, as far as spreading goes.
+    var pace: Micros = 0
+    var used = 0
+    /// Calendar windows: what counts on the other side of the reset too.
+    var late = 0
+    var reset: Micros
+    var nextReset: Micros = 0
+    /// The first sub-window that still counts.
+    var first: Int
+    /// Sums of `Pace.block` sub-windows, dense, the first being block `base`.
+    var base = 0
+    var coarse: [Int] = []
+    var units: [Int: Int] = [:]
+    var paused = false
+
+    init(_ figures: BucketFigures, now: Micros) {
+        name = figures.name
+        limit = Stated(value: figures.limit, at: now)
+        burst = Stated(value: figures.burst, at: now)
+        guardInterval = Stated(value: figures.guardInterval, at: now)
+        per = Stated(value: figures.per, at: now)
+        reset = figures.reset
+        first = 0
+        first = now / width - Pace.subWindows - 2
+    }
+
+    /// Of a sub-window.
+    var width: Micros { (per.value + Pace.subWindows - 1) / Pace.subWindows }
+    /// How long a unit counts after its sub-window.
+    var life: Micros { per.value + guardInterval.value }
+    var effective: Int { learned > 0 ? min(limit.value, learned) : limit.value }
+    /// The burst, as a part of the limit that holds.
+    var effectiveBurst: Int { (burst.value * effective + limit.value - 1) / limit.value }
+    var isLong: Bool { per.value > Pace.short || reset > 0 }
+
+    mutating func state(_ figures: BucketFigures, now: Micros) {
+        limit.state(figures.limit, stricter: figures.limit < limit.value, now: now)
+        burst.state(figures.burst, stricter: figures.burst < burst.value, now: now)
+        guardInterval.state(figures.guardInterval, stricter: figures.guardInterval > guardInterval.value, now: now)
+        if burst.value > limit.value { burst.value = limit.value }
+        let before = width
+        per.state(figures.per, stricter: figures.per > per.value, now: now)
+        if width != before { resize(from: before, now: now) }
+        if figures.reset > 0 { state(reset: figures.reset, now: now) }
+    }
+
+    /// The next reset as a replica has it: a correction where both are well ahead, else the one after.
+    private mutating func state(reset stated: Micros, now: Micros) {
+        let minute = 60_000_000
+        if reset == 0 {
+            reset = stated
+        } else if stated > reset {
+            if stated - reset <= 120 * minute, reset > now + minute { reset = stated } else { nextReset = stated }
+        } else if stated < reset, stated > now + minute {
+            reset = stated
+        }
+    }
+
+    /// The window's length changed: what is booked keeps its time, at the end of its old sub-window.
+    private mutating func resize(from before: Micros, now: Micros) {
+        let old = units
+        units = [:]
+        coarse = []
+        used = reset > 0 ? used : 0
+        first = now / width - (life + width - 1) / width - 1
+        for index in old.keys.sorted() {
+            book(old[index]!, at: (index + 1) * before - 1, now: now)
+        }
+    }
+
+    // MARK: Booking
+
+    /// Books, takes back (`amount` < 0) or corrects. Does nothing where the time has left the window or is not ours.
+    mutating func book(_ amount: Int, at time: Micros, now: Micros) {
+        if reset > 0 {
+            used = max(0, used + amount)
+            if time >= reset - Pace.calendarSkew { late = max(0, late + amount) }
+            return
+        }
+        let index = time / width
+        guard index >= first, time <= now + Pace.longestAllowance else { return }
+        let had = units[index] ?? 0
+        let change = max(amount, -had)
+        guard change != 0 else { return }
+        units[index] = had + change
+        used += change
+        add(change, toBlock: index / Pace.block)
+    }
+
+    private mutating func add(_ change: Int, toBlock block: Int) {
+        if coarse.isEmpty { base = block }
+        while block < base {
+            coarse.insert(0, at: 0)
+            base -= 1
+        }
+        while block - base >= coarse.count { coarse.append(0) }
+        coarse[block - base] += change
+    }
+
+    /// Lets go of what has left the window, and of a learned limit bit by bit.
+    mutating func advance(now: Micros) {
+        if learned > 0, now >= raiseAt {
+            learned += max(1, limit.value / Pace.probeParts)
+            raiseAt = now + per.value
+            if learned >= limit.value { learned = 0 }
+        }
+        if reset > 0 {
+            if now >= reset + Pace.calendarSkew {
+                used = late
+                late = 0
+                reset = nextReset > reset ? nextReset : reset + per.value
+            }
+            return
+        }
+        let edge = (now - life) / width
+        while first < edge {
+            if coarse.isEmpty {
+                first = edge
+                return
+            }
+            let block = first / Pace.block
+            if block < base {
+                first = min(edge, base * Pace.block)
+                continue
+            }
+            let stop = min(edge, (block + 1) * Pace.block)
+            if coarse[0] > 0 {
+                for index in first..<stop {
+                    guard let gone = units.removeValue(forKey: index) else { continue }
+                    used -= gone
+                    coarse[0] -= gone
+                }
+            }
+            if stop == (block + 1) * Pace.block {
+                coarse.removeFirst()
+                base += 1
+            }
+            first = stop
+        }
+    }
+
+    /// Empties it, for a new life.
+    mutating func clear(now: Micros) {
+        used = 0
+        units = [:]
+        coarse = []
+        first = (now - life) / width
+        pace = 0
+        raiseAt = min(raiseAt, now + Pace.learnedWindows * per.value)
+        refusedAt = min(refusedAt, now)
+        hold = min(hold, now + per.value)
+        limit.at = now
+        burst.at = now
+        guardInterval.at = now
+        per.at = now
+    }
+
+    /// An upstream's 429 for a call that was granted at `granted`.
+    ///
+    /// - Parameter hold: what it asked for. Nil: one emission interval, doubling up to the window; refusals of calls that
+    ///   were on their way already teach nothing new.
+    mutating func refuse(granted: Micros, hold asked: Micros?, learned stated: Int?, now: Micros) {
+        refusals += 1
+        if let asked {
+            hold = max(hold, now + max(0, asked))
+        } else if granted > refusedAt {
+            let again = backoff > 0 && now < refusedAt + per.value
+            backoff = min(per.value, again ? backoff * 2 : max(1, per.value / effective))
+            hold = max(hold, now + backoff)
+        }
+        if let stated, stated >= 1, stated < effective { learned = stated }
+        raiseAt = now + Pace.learnedWindows * per.value
+        refusedAt = now
+    }
+}

@@ -1,0 +1,116 @@
+/// Who waits for one set of buckets at one urgency.
+struct Lane: Sendable {
+    struct Mark: Sendable {
+        var time: Micros
+        var smooth: Double
+    }
+
+    let key: LaneKey
+    /// Indices of its buckets, in the order of their names.
+    let buckets: [Int]
+    /// Its flow in the tree; virtual time, weights and clients are there.
+    let root: Int
+    /// All who wait, those at the front included.
+    var waiting = 0
+    /// Calls that the upstream refused or that could not be sent: ahead of all, by arrival.
+    var front = SortedSet<QueueTicket>()
+    /// The bucket that keeps its head waiting.
+    var blocker: Int?
+    /// Virtual time without its steps, for estimates, and where it stood a while ago and a longer while ago.
+    var smooth = 0.0
+    var older: Mark
+    var newer: Mark
+    /// Last time that anybody came or went.
+    var touched: Micros
+
+    init(key: LaneKey, buckets: [Int], root: Int, now: Micros) {
+        self.key = key
+        self.buckets = buckets
+        self.root = root
+        older = Mark(time: now, smooth: 0)
+        newer = older
+        touched = now
+    }
+}
+
+struct BucketUrgency: Hashable, Sendable {
+    var bucket: Int
+    var urgency: Int
+}
+
+/// How far clients are ahead of one another in a bucket that several lanes of one urgency wait for.
+struct SharedBucketTags: Sendable {
+    struct Tag: Comparable, Sendable {
+        var tag: Double
+        var client: String
+        static func < (left: Tag, right: Tag) -> Bool {
+            left.tag != right.tag ? left.tag < right.tag : left.client.utf8Precedes(right.client)
+        }
+    }
+
+    /// The tag of the last one served.
+    var virtual = 0.0
+    private var tags: [String: Double] = [:]
+    private var order = SortedSet<Tag>()
+
+    var isEmpty: Bool { tags.isEmpty }
+
+    func contains(_ client: String) -> Bool { tags[client] != nil }
+
+    func lead(_ client: String) -> Double {
+        guard let tag = tags[client] else { return 0 }
+        return max(0, tag - virtual)
+    }
+
+    mutating func charge(_ client: String, weight: Int, by charge: Double) {
+        let old = tags[client]
+        if let old { order.remove(Tag(tag: old, client: client)) }
+        let start = max(virtual, old ?? 0)
+        if charge > 0 { virtual = start }
+        let tag = max(0, start + charge / Double(weight))
+        tags[client] = tag
+        order.insert(Tag(tag: tag, client: client))
+        purge(atMost: 2, ahead: false)
+    }
+
+    mutating func purge(atMost length: Int, ahead: Bool) {
+        for tag in order.prefix(length) {
+            if !ahead, tag.tag > virtual { return }
+            order.remove(tag)
+            tags[tag.client] = nil
+        }
+    }
+}
+
+/// What the store knows of a replica.
+struct ReplicaRecord: Sendable {
+    /// Time of its last call.
+    var last: Micros
+    /// Number of its last call.
+    var number = 0
+    /// When it was pushed a grant that it has not confirmed by a call; 0: none.
+    var pushed: Micros = 0
+    /// When it was last granted something; 0: never.
+    var granted: Micros = 0
+    var tickets = SortedSet<QueueTicket>()
+}
+
+/// Another store than before, or another clock: nothing is granted until the replicas have told what they sent.
+struct RollCall: Sendable {
+    struct Known: Sendable {
+        var figures: BucketFigures
+        var told: Int
+        var sent: [BucketUse]
+    }
+
+    var began: Micros
+    var ends: Micros
+    /// The buckets are wrong for certain.
+    var forced: Bool
+    var answered: Set<String> = []
+    /// The highest grant number that anybody saw.
+    var seen = 0
+    /// How many have to answer.
+    var need = 0
+    var known: [String: Known] = [:]
+}

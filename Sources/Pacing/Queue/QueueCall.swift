@@ -1,0 +1,187 @@
+/// One call to the store: everything that a replica has to say since the last one, in order.
+package struct QueueCall: Sendable {
+    /// The replica; a new one for every start of a process.
+    package var replica: String
+    /// Numbered from 1, in the order of sending: a call whose number was seen before changes nothing. 0: a probe, which
+    /// changes and grants nothing.
+    package var number: Int
+    /// The store's own incarnation, as the connection learned it.
+    package var run: String
+    /// The highest grant number that the replica was told.
+    package var seen: Int
+    /// How many replicas it knew before the present roll call.
+    package var peers: Int
+    /// Who enters above so many waiting, of all replicas, is refused.
+    package var maxWaiting: Int
+    /// The buckets of the lanes that `operations` enter.
+    package var lanes: [LaneFigures]
+    package var operations: [QueueOperation]
+
+    package init(
+        replica: String,
+        number: Int,
+        run: String,
+        seen: Int,
+        peers: Int,
+        maxWaiting: Int,
+        lanes: [LaneFigures],
+        operations: [QueueOperation]
+    ) {
+        self.replica = replica
+        self.number = number
+        self.run = run
+        self.seen = seen
+        self.peers = peers
+        self.maxWaiting = maxWaiting
+        self.lanes = lanes
+        self.operations = operations
+    }
+}
+
+package struct LaneFigures: Sendable, Hashable {
+    package var key: LaneKey
+    /// Sorted by name.
+    package var buckets: [BucketFigures]
+
+    package init(key: LaneKey, buckets: [BucketFigures]) {
+        self.key = key
+        self.buckets = buckets
+    }
+}
+
+/// When and in which life of the buckets a grant was made: what takes it back must name both.
+package struct GrantStamp: Sendable, Hashable {
+    package var time: Micros
+    package var epoch: Micros
+
+    package init(time: Micros, epoch: Micros) {
+        self.time = time
+        self.epoch = epoch
+    }
+}
+
+/// Units of a bucket that were used at a time, as a replica's own ledger has them.
+package struct BucketUse: Sendable, Equatable {
+    package var at: Micros
+    package var units: Int
+
+    package init(at: Micros, units: Int) {
+        self.at = at
+        self.units = units
+    }
+}
+
+/// What a replica knows of a bucket when another store answers than before.
+package struct BucketReport: Sendable {
+    package var figures: BucketFigures
+    /// The most that the old store said was used: what is known of windows too long for a ledger.
+    package var told: Int
+    /// What this replica sent in the running window.
+    package var sent: [BucketUse]
+
+    package init(figures: BucketFigures, told: Int, sent: [BucketUse]) {
+        self.figures = figures
+        self.told = told
+        self.sent = sent
+    }
+}
+
+package enum QueueOperation: Sendable {
+    /// A newcomer: refused where the expected wait is longer than `patience`. Nil: again, as the store misses it.
+    case enter(QueueTicket, patience: Micros?)
+    case leave(QueueTicket)
+    /// A grant that was not used: unbooked. `requeue`: to the front, by arrival.
+    case back(QueueTicket, GrantStamp, requeue: Bool)
+    /// The upstream answered 429: stays booked. Nil `hold`: one emission interval, doubling.
+    case refused(QueueTicket, GrantStamp, buckets: [String], hold: Micros?, learned: Int?, requeue: Bool)
+    /// What the call really took of each of its lane's buckets.
+    case settle(QueueTicket, GrantStamp, costs: [Int])
+    /// How long would it still wait?
+    case estimate(QueueTicket)
+    /// A sign of life; the reply tells of all buckets.
+    case beat
+    /// The store's clock ran ahead of what its earlier answers allow.
+    case jump(epoch: Micros)
+    /// The store holds tickets that the replica does not know: all of its tickets out.
+    case reset
+    /// The replica goes and nothing of it waits.
+    case bye
+    /// Empty name: the whole upstream; else a quota's.
+    case pause(quota: String, paused: Bool)
+    /// Slots that were used while the store was out of reach.
+    case used(BucketFigures, [BucketUse])
+    /// The answer to a roll call.
+    case report([BucketReport])
+}
+
+package enum QueueResult: Sendable, Equatable {
+    /// The operation says nothing.
+    case none
+    /// Waits; about so long, behind so many.
+    case waiting(Micros, ahead: Int)
+    case tooLong(Micros)
+    case full(Micros)
+}
+
+package struct QueueReply: Sendable {
+    package var now: Micros
+    package var number: Int
+    /// Grants ever.
+    package var seq: Int
+    package var epoch: Micros
+    /// One for each operation; empty where the call had been seen before.
+    package var results: [QueueResult]
+    /// Tickets of this replica that wait, as the store counts them.
+    package var mine: Int
+    package var waiting: Int
+    /// Set for the replica that is to call again at that time. `Pace.never`: nothing to wait for.
+    package var due: Micros?
+    /// When the roll call ends; nil outside one.
+    package var rollCall: Micros?
+    package var grants: [QueueTicket]
+    /// What this call touched; all buckets after a `beat`.
+    package var buckets: [BucketState]
+    /// After a `beat`: how many replicas live, and the place of this one among them by id.
+    package var peers: Peers?
+
+    package struct Peers: Sendable, Equatable {
+        package var count: Int
+        package var rank: Int
+        /// Of these and those that are gone but used the running windows: who has to answer a roll call.
+        package var known: Int
+
+        package init(count: Int, rank: Int, known: Int) {
+            self.count = count
+            self.rank = rank
+            self.known = known
+        }
+    }
+}
+
+/// How a bucket stands.
+package struct BucketState: Sendable, Equatable {
+    package var name: String
+    /// As stated, the lowest of all replicas.
+    package var limit: Int
+    /// The lower one that the upstream's refusals taught; nil: none.
+    package var learned: Int?
+    package var per: Micros
+    package var life: Micros
+    package var burst: Int
+    package var used: Int
+    /// Nothing goes before that time.
+    package var hold: Micros
+    package var reset: Micros
+    package var paused: Bool
+    /// When one unit more may go.
+    package var next: Micros
+    /// 429s from the upstream.
+    package var refusals: Int
+    /// Booked units by block of sub-windows, oldest first, with the time at which each has come back.
+    package var booked: [BucketUse]
+}
+
+package enum QueuePush: Sendable {
+    case grant(QueueTicket, GrantStamp, seq: Int)
+    case rollCall
+}

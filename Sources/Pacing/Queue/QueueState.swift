@@ -1,0 +1,182 @@
+/// One upstream's queue and all its quota buckets, for all replicas: the embedded twin of `queue.lua`.
+///
+/// A pure state machine. A call is one batch of operations; every call also drops the dead and decides who may go. Time
+/// is the argument and never goes behind the last time stored. Each operation costs O(log n) of the waiters, and nothing
+/// of the number of clients, of replicas or of the quota's size.
+package struct QueueState: Sendable {
+    // Kept from call to call.
+    var run: String
+    var last: Micros = 0
+    var epoch: Micros = 0
+    /// Grants ever.
+    var seq = 0
+    /// All waiters.
+    var waiting = 0
+    /// When the buckets were last restarted as full; 0: never. Buckets that come up within a window of it start full.
+    var full: Micros = 0
+    var rollCall: RollCall?
+    var paused = false
+    var pausedQuotas: Set<String> = []
+    var pacer: String?
+    var due = Pace.never
+    var nextSweep: Micros = 0
+    /// The longest life of a short window.
+    var longestLife: Micros = 0
+    var live: [String] = []
+    var known = 0
+    var buckets = Arena<Bucket>()
+    var bucketIndex: [String: Int] = [:]
+    /// Sorted by key.
+    var lanes: [Lane] = []
+    var flows = FlowTree()
+    var shared: [BucketUrgency: SharedBucketTags] = [:]
+    /// Slots owed to an urgency that was passed over in the bucket that blocks it.
+    var owed: [BucketUrgency: Double] = [:]
+    var replicas: [String: ReplicaRecord] = [:]
+
+    // Of the running call.
+    var now: Micros = 0
+    var me = ""
+    var heads: [LaneKey: QueueTicket] = [:]
+    var advanced: Set<Int> = []
+    var granted: [QueueTicket] = []
+    var pushes: [(replica: String, push: QueuePush)] = []
+
+    /// - Parameter run: of the store that this is; another one in a call starts a roll call. Empty: the first one does.
+    package init(run: String = "") { self.run = run }
+
+    package struct Outcome: Sendable {
+        package var reply: QueueReply
+        /// For other replicas; empty `replica`: for all.
+        package var pushes: [(replica: String, push: QueuePush)]
+    }
+
+    /// - Parameter isListening: whether a push to that replica reaches anybody now. A hint: false drops its ticket, which
+    ///   it enters again if it lives.
+    package mutating func call(_ call: QueueCall, now time: Micros, isListening: (String) -> Bool = { _ in false })
+        -> Outcome
+    {
+        let wentBack = time < last - 1_000_000
+        now = wentBack ? time : max(time, last)
+        let silence = last > 0 ? now - last : 0
+        last = now
+        me = call.replica
+        heads.removeAll(keepingCapacity: true)
+        advanced.removeAll(keepingCapacity: true)
+        granted = []
+        pushes = []
+        if epoch == 0 { epoch = now }
+        let isNew = replicas[me] == nil
+        var record = replicas[me] ?? ReplicaRecord(last: now)
+        record.last = now
+        record.pushed = 0
+        let isFresh = call.number > record.number
+        record.number = max(record.number, call.number)
+        replicas[me] = record
+
+        checkLife(call, wentBack: wentBack, silence: silence)
+        var results: [QueueResult] = []
+        var tellsAll = false
+        if isFresh {
+            for lane in call.lanes { state(lane) }
+            for operation in call.operations {
+                if case .beat = operation { tellsAll = true }
+                results.append(perform(operation, maxWaiting: call.maxWaiting))
+            }
+        }
+        endRollCall()
+        if now >= nextSweep || isNew { sweep() }
+        if tellsAll { lookAtAllBuckets() }
+        if call.number > 0 { choosePacer(next: decide(isListening: isListening)) }
+        return Outcome(reply: reply(call, results: results, tellsAll: tellsAll), pushes: pushes)
+    }
+
+    private mutating func choosePacer(next: Micros) {
+        let overdue = now > due + 100_000
+        if waiting == 0 {
+            pacer = nil
+            due = Pace.never
+        } else if pacer == nil || pacer == me || overdue || next < due - 1000 {
+            pacer = me
+            due = next
+        }
+    }
+
+    private func reply(_ call: QueueCall, results: [QueueResult], tellsAll: Bool) -> QueueReply {
+        var peers: QueueReply.Peers?
+        if tellsAll, let rank = live.firstIndex(of: me) {
+            peers = QueueReply.Peers(count: live.count, rank: rank, known: known)
+        }
+        return QueueReply(
+            now: now,
+            number: call.number,
+            seq: seq,
+            epoch: epoch,
+            results: results,
+            mine: replicas[me]?.tickets.count ?? 0,
+            waiting: waiting,
+            due: pacer == me ? due : nil,
+            rollCall: rollCall?.ends,
+            grants: granted,
+            buckets: states(),
+            peers: peers
+        )
+    }
+
+    private func states() -> [BucketState] {
+        advanced.map { buckets[$0].state(now: now) }.sorted { $0.name.utf8Precedes($1.name) }
+    }
+
+    // MARK: Buckets
+
+    /// Lets go of what has left the bucket's window, once a call.
+    mutating func advance(_ index: Int) {
+        if advanced.insert(index).inserted { buckets[index].advance(now: now) }
+    }
+
+    /// Finds or makes the bucket and states its figures.
+    @discardableResult
+    mutating func state(_ figures: BucketFigures, fill: Bool = true) -> Int {
+        if figures.per <= Pace.short { longestLife = max(longestLife, figures.per + figures.guardInterval) }
+        if let index = bucketIndex[figures.name] {
+            buckets[index].state(figures, now: now)
+            return index
+        }
+        var bucket = Bucket(figures, now: now)
+        bucket.paused = pausedQuotas.contains { Self.bucket(figures.name, isOf: $0) }
+        if fill, full > 0, now < full + bucket.life { bucket.fill(told: nil, margin: 0, at: full, now: now) }
+        let index = buckets.add(bucket)
+        bucketIndex[figures.name] = index
+        return index
+    }
+
+    static func bucket(_ name: String, isOf quota: String) -> Bool {
+        name == quota || name.hasPrefix(quota) && name.utf8.dropFirst(quota.utf8.count).first == UInt8(ascii: "/")
+    }
+
+    private mutating func state(_ figures: LaneFigures) {
+        let indices = figures.buckets.map { state($0) }
+        guard laneIndex(figures.key) == nil else { return }
+        let lane = Lane(key: figures.key, buckets: indices, root: flows.addRoot(), now: now)
+        lanes.insert(lane, at: lanes.firstIndex { figures.key < $0.key } ?? lanes.count)
+    }
+
+    func laneIndex(_ key: LaneKey) -> Int? { lanes.firstIndex { $0.key == key } }
+
+    /// Buckets that hold nothing, that nobody needs and that taught nothing are forgotten.
+    private mutating func lookAtAllBuckets() {
+        let needed = Set(lanes.flatMap(\.buckets))
+        for index in buckets.indices {
+            advance(index)
+            let bucket = buckets[index]
+            if bucket.used == 0, bucket.learned == 0, bucket.hold <= now, !bucket.paused, !needed.contains(index),
+                bucket.limit.at < now - Pace.laneMemory, !shared.keys.contains(where: { $0.bucket == index })
+            {
+                bucketIndex[bucket.name] = nil
+                buckets.remove(index)
+                advanced.remove(index)
+                owed = owed.filter { $0.key.bucket != index }
+            }
+        }
+    }
+}
