@@ -156,8 +156,8 @@ import Testing
                 "upstream", "url = \"http://h\"", "quota = [{ requests = 1, per = \"1m\", pre = 1 }]",
                 "upstream[1].quota[0].pre: unknown key; did you mean \"per\"?"
             ),
-            ("upstream", "url = \"http://h\"\nquota = [{", "requests = 1 }]", "upstream[1].quota[0]: has no per"),
-            ("upstream", "url = \"http://h\"\nquota = [{", "per = \"1m\" }]", "upstream[1].quota[0]: has no requests"),
+            ("upstream", "url = \"http://h\"", "quota = [{ requests = 1 }]", "upstream[1].quota[0]: has no per"),
+            ("upstream", "url = \"http://h\"", "quota = [{ per = \"1m\" }]", "upstream[1].quota[0]: has no requests"),
             (
                 "upstream", "url = \"http://h\"", "quota = [{ per = \"1m\", tokens = 1 }]",
                 "upstream[1].quota[0].tokens: not available in this version"
