@@ -68,7 +68,7 @@ package final class CurlClient {
         deadlineAlarm = LoopAlarm(eventLoop: eventLoop) { [unowned self] in sweep() }
     }
 
-    /// Sockets to upstreams open now: in use, idle, and still connecting.
+    /// Connections open now, in use or idle, that carried a request.
     package var openConnections: Int { sockets.openCount }
 
     /// Transfers begun and not ended.
@@ -245,7 +245,7 @@ extension CurlClient {
             case .nothing: break
             case .add: add(pooled)
             case .discard: _ = retire(pooled)
-            case .end(let error): end(pooled, .failure(error))
+            case .end(let result): end(pooled, result)
             }
         }
     }
@@ -299,10 +299,15 @@ extension CurlClient {
 extension CurlClient {
     /// `CURLMOPT_SOCKETFUNCTION`.
     func socketWanted(_ socket: Int32, _ interest: Int32, easy: UnsafeMutableRawPointer?) {
-        guard !sockets.want(socket, interest) else { return }
-        // The kernel watches no more sockets: this transfer would wait for ever.
-        guard let easy, let transfer = sluice_curl_get_private(easy) else { return }
-        PooledTransfer.of(transfer).fail(.other(code: -1, text: "the kernel refused a socket", bytesSent: true))
+        // curl's own handle, which closes idle connections, has no transfer.
+        let transfer = easy.flatMap { sluice_curl_get_private($0) }.map { PooledTransfer.of($0) }
+        let isServing = transfer?.hasConnection ?? false
+        if sockets.want(socket, interest, isServing: isServing) {
+            if interest == CURL_POLL_REMOVE { transfer?.socketLeft() }
+        } else {
+            // The kernel watches no more sockets: this transfer would wait for ever.
+            transfer?.fail(.other(code: -1, text: "the kernel refused a socket", bytesSent: true))
+        }
     }
 
     /// `CURLOPT_OPENSOCKETFUNCTION`.

@@ -2,7 +2,7 @@ internal import CCurl
 internal import NIOCore
 
 extension EasyHandle {
-    /// Sends curl's callbacks to the transfer, and those about sockets, which outlive it, to the client.
+    /// Sends curl's callbacks to the transfer, and the close of a socket, which outlives it, to the client.
     func setCallbacks(
         transfer: UnsafeMutableRawPointer,
         client: UnsafeMutableRawPointer,
@@ -16,7 +16,7 @@ extension EasyHandle {
             sluice_curl_set_pointer(pointer, CURLOPT_READDATA, transfer),
             sluice_curl_set_pointer(pointer, CURLOPT_SEEKDATA, transfer),
             sluice_curl_set_pointer(pointer, CURLOPT_PREREQDATA, transfer),
-            sluice_curl_set_pointer(pointer, CURLOPT_OPENSOCKETDATA, client),
+            sluice_curl_set_pointer(pointer, CURLOPT_OPENSOCKETDATA, transfer),
             sluice_curl_set_pointer(pointer, CURLOPT_CLOSESOCKETDATA, client),
             sluice_curl_set_write_function(pointer, CURLOPT_WRITEFUNCTION) { bytes, size, count, context in
                 PooledTransfer.of(context).bodyBytes(UnsafeRawBufferPointer(start: bytes, count: size * count))
@@ -37,7 +37,7 @@ extension EasyHandle {
                 PooledTransfer.of(context).mayStart() ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT
             },
             sluice_curl_set_open_socket_function(pointer) { context, _, address in
-                CurlClient.of(context).openSocket(address)
+                PooledTransfer.of(context).openSocket(address)
             },
             sluice_curl_set_close_socket_function(pointer) { context, socket in
                 CurlClient.of(context).closeSocket(socket)
@@ -56,6 +56,8 @@ extension EasyHandle {
     var bytesSent: Bool { long(CURLINFO_REQUEST_SIZE) > 0 || bytesUploaded > 0 }
     var bytesUploaded: Int { offset(CURLINFO_SIZE_UPLOAD_T) }
     var bytesReceived: Int { offset(CURLINFO_SIZE_DOWNLOAD_T) }
+    /// By `Content-Length`; -1: it did not say.
+    var announcedLength: Int { offset(CURLINFO_CONTENT_LENGTH_DOWNLOAD_T) }
     var newConnections: Int { long(CURLINFO_NUM_CONNECTS) }
     /// Of the last failed `connect`; 0: none.
     var systemError: Int32 { Int32(truncatingIfNeeded: long(CURLINFO_OS_ERRNO)) }

@@ -41,6 +41,10 @@ final class PooledTransfer {
     /// `CURLPAUSE_…` bits that curl is in.
     private var curlPause: Int32 = 0
     private var wasEverPaused = false
+    /// The answer has been read to its end although the body was not sent to its own.
+    private var isAnsweredEarly = false
+    /// It has got a connection that stands.
+    private(set) var hasConnection = false
 
     /// Its place in the client's list of running transfers.
     var liveIndex = -1
@@ -118,6 +122,8 @@ final class PooledTransfer {
         isPaused = false
         curlPause = 0
         wasEverPaused = false
+        isAnsweredEarly = false
+        hasConnection = false
         arena.trim()
         return receiver
     }
@@ -167,15 +173,16 @@ final class PooledTransfer {
     // MARK: What was put off
 
     enum Postponed {
-        case discard, end(TransferError), add, nothing
+        case discard, end(Result<TransferSummary, TransferError>), add, nothing
     }
 
     /// What the client is to do now that curl has returned. Pauses are lifted right here.
     func catchUp() -> Postponed {
         guard stage != .pooled else { return .nothing }
         guard receiver != nil else { return .discard }
-        if let failure { return .end(failure) }
+        if let failure { return .end(.failure(failure)) }
         if stage == .prepared { return .add }
+        if isAnsweredEarly { return .end(earlyResult) }
         var wanted = curlPause
         if !isPaused { wanted &= ~CURLPAUSE_RECV }
         if let upload, upload.waiting > 0 || upload.isFinished { wanted &= ~CURLPAUSE_SEND }
@@ -188,10 +195,10 @@ final class PooledTransfer {
             // The latter: it has just ended, which is heard of next.
             break
         default:
-            return .end(failure ?? error(code))
+            return .end(.failure(failure ?? error(code)))
         }
         guard receiver != nil else { return .discard }
-        return failure.map { .end($0) } ?? .nothing
+        return failure.map { .end(.failure($0)) } ?? .nothing
     }
 
     // MARK: Time
@@ -220,6 +227,7 @@ final class PooledTransfer {
             return false
         }
         wasAsked = true
+        hasConnection = true
         guard receiver.transferMayStart() else {
             failure = .refusedByCheck(bytesSent: bytesSent)
             return false
@@ -281,8 +289,21 @@ final class PooledTransfer {
         receiver?.transferNeedsBody()
     }
 
+    func openSocket(_ address: UnsafeMutablePointer<curl_sockaddr>?) -> Int32 {
+        hasConnection = false
+        return client.openSocket(address)
+    }
+
+    /// curl waits for nothing on its socket any more. With the sending paused and the head here, that means that the
+    /// answer has ended: libcurl 7.88 would wait for the rest of the request's body for ever.
+    func socketLeft() {
+        guard stage == .added, head.isComplete, curlPause == CURLPAUSE_SEND else { return }
+        isAnsweredEarly = true
+        client.postpone(self)
+    }
+
     /// A body of bytes curl repeats by itself; of a stream what was sent is gone.
-    var canRewind: Bool { upload.map { !$0.hasBegun } ?? true }
+    var canRewind: Bool { upload.map { $0.taken == 0 } ?? true }
 
     // MARK: The end
 
@@ -300,16 +321,21 @@ final class PooledTransfer {
                 connectTime: easy.connectTime,
                 reusedConnection: easy.newConnections == 0,
                 bytesReceived: received,
-                bytesSent: easy.bytesUploaded
+                bytesSent: upload?.taken ?? easy.bytesUploaded
             )
         )
+    }
+
+    /// The connection goes with it, for the server may wait for the rest of the body.
+    private var earlyResult: Result<TransferSummary, TransferError> {
+        let isWhole = easy.announcedLength == received || head.status == 204 || head.status == 304
+        return isWhole ? result(CURLE_OK) : .failure(.reset(bytesSent: true))
     }
 
     private func error(_ code: CURLcode) -> TransferError {
         TransferError(
             code,
             bytesSent: wasAsked && easy.bytesSent,
-            hasHead: head.isComplete,
             errno: easy.systemError,
             detail: String(cString: errorText)
         )

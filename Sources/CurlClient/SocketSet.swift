@@ -5,22 +5,27 @@ internal import Glibc
 ///
 /// curl takes a socket out after every transfer and puts it back for the next. Its registration is kept meanwhile,
 /// marked idle: a fifth of a transfer's cost. An idle socket that fires (the server closed it, or a paused transfer has
-/// more to read) is taken out for real. What curl closes is forgotten, for its number comes back. Descriptors that curl
-/// makes itself, its resolver's pipes, it closes unseen: their registrations are never kept.
+/// more to read) is taken out for real.
+///
+/// What curl closes must be forgotten, for its number comes back. libcurl 7.88 tells of the close of a connection that
+/// served (`CURLOPT_CLOSESOCKETFUNCTION`), but closes unseen what never came to that: failed and abandoned connects, and
+/// its resolver's pipes. So only sockets that served are kept.
 struct SocketSet: ~Copyable {
     /// What is known of one descriptor; the low bits are curl's `CURL_POLL_IN` and `CURL_POLL_OUT`.
     private struct Registration: OptionSet {
         let rawValue: UInt8
         static let read = Registration(rawValue: UInt8(CURL_POLL_IN))
         static let write = Registration(rawValue: UInt8(CURL_POLL_OUT))
-        static let idle = Registration(rawValue: 0x40)
-        /// Opened and closed through this client.
-        static let own = Registration(rawValue: 0x80)
+        static let idle = Registration(rawValue: 0x20)
+        /// Opened through this client.
+        static let opened = Registration(rawValue: 0x40)
+        /// Carried a request, so its close will be told.
+        static let served = Registration(rawValue: 0x80)
         static let interest: Registration = [.read, .write]
     }
 
     private(set) var descriptor: Int32
-    /// Sockets to upstreams that are open now, idle ones and those still connecting included.
+    /// Sockets open now that carried a request.
     private(set) var openCount = 0
     private var registrations: [Registration] = []
     private let events: UnsafeMutableBufferPointer<epoll_event>
@@ -44,31 +49,37 @@ struct SocketSet: ~Copyable {
 
     mutating func opened(_ socket: Int32) {
         grow(to: socket)
-        registrations[Int(socket)] = .own
-        openCount += 1
+        registrations[Int(socket)] = .opened
     }
 
-    /// Closes a socket that `opened` told of. The kernel takes it out of the set with that.
+    /// Closes a socket. The kernel takes it out of the set with that.
     mutating func close(_ socket: Int32) -> Int32 {
-        if registrations.indices.contains(Int(socket)), registrations[Int(socket)].contains(.own) {
+        if registrations.indices.contains(Int(socket)) {
+            if registrations[Int(socket)].contains(.served) { openCount -= 1 }
             registrations[Int(socket)] = []
-            openCount -= 1
         }
         return Glibc.close(socket)
     }
 
-    /// - Parameter interest: curl's `CURL_POLL_…`.
+    /// - Parameters:
+    ///   - interest: curl's `CURL_POLL_…`.
+    ///   - isServing: the transfer that it is for is on a connection that stands.
     /// - Returns: false: the kernel refused it; errno says why.
-    mutating func want(_ socket: Int32, _ interest: Int32) -> Bool {
+    mutating func want(_ socket: Int32, _ interest: Int32, isServing: Bool) -> Bool {
         grow(to: socket)
         let known = registrations[Int(socket)]
         if interest == CURL_POLL_REMOVE {
-            if known.contains(.own) {
+            if known.contains(.served) {
                 registrations[Int(socket)].insert(.idle)
             } else {
                 take(out: socket)
+                registrations[Int(socket)] = []
             }
             return true
+        }
+        if isServing, known.contains(.opened), !known.contains(.served) {
+            registrations[Int(socket)].insert(.served)
+            openCount += 1
         }
         let wanted = Registration(rawValue: UInt8(truncatingIfNeeded: interest)).intersection(.interest)
         let present = known.intersection(.interest)
@@ -113,7 +124,7 @@ struct SocketSet: ~Copyable {
 
     private mutating func take(out socket: Int32) {
         let known = registrations[Int(socket)]
-        registrations[Int(socket)] = known.intersection(.own)
+        registrations[Int(socket)] = known.intersection([.opened, .served])
         guard !known.isDisjoint(with: .interest) else { return }
         // It may be closed already, and then is out already.
         _ = sluice_epoll_control(descriptor, EPOLL_CTL_DEL, socket, 0, 0)

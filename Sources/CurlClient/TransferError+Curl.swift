@@ -5,7 +5,7 @@ extension TransferError {
     /// - Parameters:
     ///   - bytesSent: whether any of the request was written, on this or an earlier connection of the transfer.
     ///   - detail: curl's sentence; used for TLS only, where it names no more than the host and the certificate.
-    init(_ code: CURLcode, bytesSent: Bool, hasHead: Bool, errno: Int32, detail: String) {
+    init(_ code: CURLcode, bytesSent: Bool, errno: Int32, detail: String) {
         switch code {
         case CURLE_COULDNT_RESOLVE_HOST where !bytesSent:
             self = .resolve

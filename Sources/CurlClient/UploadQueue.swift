@@ -15,8 +15,8 @@ struct UploadQueue {
     }
 
     var hasEnded: Bool { isFinished && waiting == 0 }
-    /// Of which curl took some: it cannot begin again.
-    var hasBegun: Bool { appended != waiting }
+    /// What curl took. If it took any, it cannot begin again.
+    var taken: Int { appended - waiting }
 
     /// - Returns: false: more than was declared.
     mutating func append(_ bytes: ByteBuffer) -> Bool {
