@@ -1,11 +1,11 @@
-internal import NIOCore
+package import NIOCore
 
 /// When to dial, greet, rest and give up: the life of a connection that comes back by itself. Pure.
 ///
 /// idle → dialling → greeting → up; from each of these a failure leads to resting, and from there to dialling again.
 /// `close` leads from anywhere to closed. Every dial has a number, so that word of an older one is told apart.
-struct LinkState {
-    enum Action: Equatable {
+package struct LinkState {
+    package enum Action: Equatable {
         case none
         case dial(attempt: Int)
         case greet
@@ -18,25 +18,27 @@ struct LinkState {
     private enum Phase { case idle, dialling, greeting, up, resting, closed }
 
     /// The longest rest: Redis is to be in use again within a second of its return, a dial and a greeting included.
-    static let longestRest = TimeAmount.milliseconds(250)
+    package static let longestRest = TimeAmount.milliseconds(250)
     private static let shortestRest = TimeAmount.milliseconds(20)
 
     private var phase = Phase.idle
-    private(set) var attempt = 0
-    private(set) var failures = 0
+    package private(set) var attempt = 0
+    package private(set) var failures = 0
 
-    mutating func start() -> Action {
+    package init() {}
+
+    package mutating func start() -> Action {
         guard phase == .idle else { return .none }
         return dial()
     }
 
-    mutating func dialled(attempt: Int) -> Action {
+    package mutating func dialled(attempt: Int) -> Action {
         guard phase == .dialling, attempt == self.attempt else { return .hangUp(announceDown: false) }
         phase = .greeting
         return .greet
     }
 
-    mutating func greeted(attempt: Int) -> Action {
+    package mutating func greeted(attempt: Int) -> Action {
         guard phase == .greeting, attempt == self.attempt else { return .none }
         phase = .up
         failures = 0
@@ -44,7 +46,7 @@ struct LinkState {
     }
 
     /// The dial or the greeting failed, or the connection ended.
-    mutating func failed(attempt: Int) -> Action {
+    package mutating func failed(attempt: Int) -> Action {
         guard attempt == self.attempt else { return .none }
         switch phase {
         case .dialling, .greeting, .up:
@@ -57,12 +59,12 @@ struct LinkState {
         }
     }
 
-    mutating func rested() -> Action {
+    package mutating func rested() -> Action {
         guard phase == .resting else { return .none }
         return dial()
     }
 
-    mutating func close() -> Action {
+    package mutating func close() -> Action {
         guard phase != .closed else { return .none }
         let wasUp = phase == .up
         phase = .closed

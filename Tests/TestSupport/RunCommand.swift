@@ -11,7 +11,7 @@ package struct CommandResult: Sendable {
 package func run(
     _ command: [String],
     environment: [String: String] = [:],
-    workingDirectory: String? = nil,
+    workingDirectory: String = ".",
     within limit: Duration = .seconds(60)
 ) async throws -> CommandResult {
     let process = try ServerProcess(command, environment: environment, workingDirectory: workingDirectory)

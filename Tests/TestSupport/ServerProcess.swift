@@ -1,5 +1,4 @@
 internal import Foundation
-internal import Synchronization
 
 /// A child process of a test, with its output in a file. It never outlives the test process, however that ends.
 ///
@@ -9,13 +8,12 @@ package final class ServerProcess: Sendable {
     package let processIdentifier: Int32
     package let logPath: String
     private let name: String
-    private let shell: Process
-    private let lifeline: FileHandle
+    private let shell: Shell
     private let directory: TemporaryDirectory
 
     /// `env` undoes what a shell does to a background job: ignoring SIGINT and SIGQUIT.
     private static let script = """
-        log=$1; shift
+        log=$1; cd "$2" || exit; shift 2
         exec 3<&0 </dev/null
         env --default-signal=INT,QUIT "$@" 3<&- >>"$log" 2>&1 &
         child=$!
@@ -32,42 +30,28 @@ package final class ServerProcess: Sendable {
     /// Starts the child; see `waitUntilAccepting`.
     /// - Parameter command: a path, or a name in PATH, then the arguments.
     /// - Parameter environment: added to the test's own.
-    /// - Throws: what Foundation throws where no shell can be started.
+    /// - Throws: `ServerFailed`, `POSIXError`.
     package init(
         _ command: [String],
         environment: [String: String] = [:],
-        workingDirectory: String? = nil
+        workingDirectory: String = "."
     ) throws {
         name = command[0]
         directory = try TemporaryDirectory()
         logPath = directory.path("log")
         try Data().write(to: URL(filePath: logPath))
-        shell = Process()
-        shell.executableURL = URL(filePath: "/bin/sh")
-        shell.arguments = ["-c", Self.script, "sh", logPath] + command
-        shell.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-        if let workingDirectory { shell.currentDirectoryURL = URL(filePath: workingDirectory) }
-        let input = Pipe()
-        let output = Pipe()
-        shell.standardInput = input
-        shell.standardOutput = output
-        lifeline = input.fileHandleForWriting
-        try shell.run()
-        let line = try output.fileHandleForReading.readToEnd() ?? Data()
-        guard let child = Int32(String(decoding: line, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines))
-        else { throw ServerFailed(name: command[0], log: "the shell named no process") }
+        let assignments = environment.map { "\($0)=\($1)" }
+        shell = try Shell(script: Self.script, arguments: [logPath, workingDirectory] + assignments + command)
+        guard let child = Int32(shell.output.trimmingCharacters(in: .whitespacesAndNewlines)) else {
+            throw ServerFailed(name: command[0], log: "the shell named no process")
+        }
         processIdentifier = child
     }
 
-    deinit {
-        // Closing the pipe is what kills the child; it cannot be open any more if this fails.
-        try? lifeline.close()
-    }
-
-    package var isRunning: Bool { shell.isRunning }
+    package var isRunning: Bool { exitStatus == nil }
 
     /// Of the child, 128 + n for signal n; `nil` while it runs.
-    package var exitStatus: Int32? { shell.isRunning ? nil : shell.terminationStatus }
+    package var exitStatus: Int32? { shell.exitStatus }
 
     /// All that the child wrote to stdout and stderr so far.
     package var log: String { (try? String(contentsOfFile: logPath, encoding: .utf8)) ?? "" }
