@@ -14,6 +14,7 @@ import Testing
         var endings: [String: Int] = [:]
         for seed in Self.first..<(Self.first + Self.count) {
             let schedule = Schedule(seed: seed)
+            schedule.world.isVerbose = Self.count == 1
             let failures = schedule.run()
             for ending in schedule.upstream.requests.flatMap(\.endings) { endings[ending, default: 0] += 1 }
             guard failures.isEmpty else {

@@ -7,6 +7,10 @@ extension AgentState {
         let wasConnected = mode == .connected
         let jumped = !learnTime(reply, sent: sent, now: now)
         seen = max(seen, reply.seq)
+        if reply.peers != nil {
+            told.removeAll(keepingCapacity: true)
+            expected = expected.filter { $0.value.at + $0.value.wait > now }
+        }
         for bucket in reply.buckets { told[bucket.name] = bucket }
         untold.removeAll(keepingCapacity: true)
         inRollCall = reply.rollCall != nil
@@ -42,9 +46,16 @@ extension AgentState {
             epoch = reply.epoch
         }
         if clock.observe(reply.now, sent: sent, now: now) { return true }
-        counters.jumps += 1
-        pending.append(Item(operation: .jump(epoch: reply.epoch)))
+        tellJump(reply.epoch)
         return false
+    }
+
+    /// Once an epoch: the store starts another with it.
+    private mutating func tellJump(_ epoch: Micros) {
+        guard toldJump != epoch else { return }
+        toldJump = epoch
+        counters.jumps += 1
+        pending.append(Item(operation: .jump(epoch: epoch)))
     }
 
     /// The store holds more tickets: all out, then in again. Fewer: in again.
@@ -124,10 +135,12 @@ extension AgentState {
         switch result {
         case .none: break
         case .waiting(let wait, let ahead):
+            expect(wait, waiting.waiter, now: now)
             if waiting.waiter.wantsPosition {
                 outbox.append((waiting.waiter, .position(ahead + 1, wait: .microseconds(wait))))
             }
         case .tooLong(let wait):
+            expect(wait, waiting.waiter, now: now)
             remove(id)
             let patience = max(0, waiting.waiter.deadline - now)
             refuse(waiting.waiter, .tooLong, wait: wait, retryAfter: wait - patience)
@@ -135,6 +148,10 @@ extension AgentState {
             remove(id)
             refuse(waiting.waiter, .queueFull, wait: wait, retryAfter: wait)
         }
+    }
+
+    private mutating func expect(_ wait: Micros, _ waiter: QueueWaiter, now: Micros) {
+        for bucket in waiter.lane.buckets { expected[bucket.name] = (wait, now) }
     }
 
     /// A slot for one of ours: is it still good?
@@ -153,7 +170,7 @@ extension AgentState {
                 counters.stale += 1
                 if stamp.epoch == epoch, let latest = clock.latest(at: now), stamp.time > latest + StoreClock.tolerance
                 {
-                    pending.append(Item(operation: .jump(epoch: stamp.epoch)))
+                    tellJump(stamp.epoch)
                 }
                 return giveBack(ticket, stamp, requeue: true, life: life, now: now)
             }

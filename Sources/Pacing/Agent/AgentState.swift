@@ -74,6 +74,10 @@ package struct AgentState: Sendable {
     var mismatchSince: Micros?
     var answeredRollCall: Micros?
     var inRollCall = false
+    /// What the last newcomer of a bucket was told, and when.
+    var expected: [String: (wait: Micros, at: Micros)] = [:]
+    /// The epoch of which the store was told that its clock jumped.
+    var toldJump: Micros?
     var nextBeat: Micros = Pace.never
     /// When to call for another reason: a slot is due, a grant to be confirmed, a roll call over.
     var nextCall: Micros = Pace.never

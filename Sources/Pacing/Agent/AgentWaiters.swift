@@ -176,6 +176,13 @@ extension AgentState {
         outbox.append((waiter, .refused(refusal)))
     }
 
+    /// The last words of a process that ends.
+    package mutating func close() {
+        for waiting in waiters.values { tellLeft(waiting.ticket, now: 0) }
+        refuseAll()
+        if mode == .connected { pending.append(Item(operation: .bye)) }
+    }
+
     mutating func refuseAll() {
         for waiting in waiters.values.sorted(by: { $0.ticket < $1.ticket }) {
             remove(waiting.waiter.id)

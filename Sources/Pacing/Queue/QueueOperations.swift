@@ -26,7 +26,7 @@ extension QueueState {
             let estimate = estimate(ticket, lane: lane)
             return .waiting(estimate.wait, ahead: estimate.ahead)
         case .beat: break
-        case .jump(let old): if old == epoch, rollCall == nil { startRollCall(forced: true) }
+        case .jump(let old): if old == epoch { startRollCall(forced: true) }
         case .reset:
             for ticket in replicas[me]?.tickets.prefix(Pace.resetsPerCall) ?? [] { part(ticket) }
         case .bye: if replicas[me]?.tickets.isEmpty == true { replicas[me]?.last = now - Pace.dead - 1 }

@@ -124,7 +124,12 @@ package struct QueueState: Sendable {
     }
 
     private func states() -> [BucketState] {
-        advanced.map { buckets[$0].state(now: now) }.sorted { $0.name.utf8Precedes($1.name) }
+        advanced.map { index in
+            var state = buckets[index].state(now: now)
+            state.paused = state.paused || paused
+            return state
+        }
+        .sorted { $0.name.utf8Precedes($1.name) }
     }
 
     // MARK: Buckets

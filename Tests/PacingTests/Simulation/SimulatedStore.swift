@@ -52,6 +52,11 @@ final class SimulatedStore {
             }
         }
         afterCall?(outcome.reply)
+        if world.isVerbose {
+            world.say(
+                "call \(call.replica) \(call.number) \(call.operations) -> \(outcome.reply) pushes \(outcome.pushes)"
+            )
+        }
         replica.answer(outcome.reply, connection: connection, sent: sent)
     }
 

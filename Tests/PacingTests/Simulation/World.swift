@@ -17,6 +17,8 @@ final class World {
     private(set) var log: [String] = []
     private(set) var failures: [String] = []
 
+    var isVerbose = false
+
     init(seed: Int) { generator = SeededGenerator(seed: seed) }
 
     func after(_ delay: Micros, _ action: @escaping () -> Void) {
