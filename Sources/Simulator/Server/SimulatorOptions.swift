@@ -1,3 +1,5 @@
+internal import NIOCore
+
 /// What is fixed when the simulator starts.
 package struct SimulatorOptions: Sendable {
     package var address = ListenAddress.tcp(host: "127.0.0.1", port: 9000)
@@ -33,5 +35,23 @@ package enum ListenAddress: Sendable, Equatable {
         if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
         guard !host.isEmpty else { return nil }
         self = .tcp(host: String(host), port: Int(port))
+    }
+}
+
+extension ListenAddress: CustomStringConvertible {
+    /// What a server was bound to; port 0 has become a real one.
+    init(bound address: SocketAddress?) {
+        if let path = address?.pathname, !path.isEmpty {
+            self = .unix(path: path)
+        } else {
+            self = .tcp(host: address?.ipAddress ?? "", port: address?.port ?? 0)
+        }
+    }
+
+    package var description: String {
+        switch self {
+        case .tcp(let host, let port): host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+        case .unix(let path): "unix:\(path)"
+        }
     }
 }

@@ -1,4 +1,3 @@
-internal import Glibc
 package import Hummingbird
 package import Logging
 internal import NIOCore
@@ -14,7 +13,6 @@ package enum SimulatorExit: Int32, Error {
 /// Serves until SIGTERM or SIGINT, then lets calls in flight finish.
 /// - Throws: `.unavailable`: the address could not be listened on.
 package func runSimulator(_ options: SimulatorOptions) async throws(SimulatorExit) {
-    raisePriority()
     var logger = Logger(label: "simulator", factory: { StandardErrorLogHandler(label: $0) })
     logger.logLevel = .notice
     let application = simulatorApplication(Simulation(options: options), logger: logger)
@@ -57,15 +55,9 @@ package func simulatorApplication(
         ),
         configuration: ApplicationConfiguration(address: address, serverName: "simulator"),
         onServerRunning: { channel in
-            logger.notice("listening", metadata: ["address": "\(channel.localAddress.map(\.description) ?? "")"])
+            raisePriority()
+            logger.notice("listening", metadata: ["address": "\(ListenAddress(bound: channel.localAddress))"])
         },
         logger: logger
     )
-}
-
-/// The simulator judges arrival times: it should not wait for the processes that it judges. Needs root; without it
-/// nothing changes, which is no error. Threads inherit the priority, so this comes before any is started.
-private func raisePriority() {
-    guard geteuid() == 0 else { return }
-    _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, -10)
 }
