@@ -9,7 +9,8 @@ package import RateLimit
 package final class Worker {
     package let eventLoop: any EventLoop
     package let plan: Plan
-    package let curl: CurlClient
+    /// By upstream: each has its own limit of connections, and a connection list that is quick to walk.
+    package let curl: [CurlClient]
     package let limits: any LimitStore
     package let telemetry: LoopTelemetry
     package let logger: Logger
@@ -18,7 +19,7 @@ package final class Worker {
     package init(
         eventLoop: any EventLoop,
         plan: Plan,
-        curl: CurlClient,
+        curl: [CurlClient],
         limits: any LimitStore,
         telemetry: LoopTelemetry,
         logger: Logger,

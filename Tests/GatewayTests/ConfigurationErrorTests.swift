@@ -42,6 +42,10 @@ import Testing
         arguments: [
             ("[server]\nthreads = 1\nthreads = 2", "f:3: not TOML"),
             ("[server\n", "f:1: not TOML"),
+            ("[[[server]]]\n", "f:1: not TOML: a header needs a name"),
+            ("[server]\n[ .admin]\n", "f:2: not TOML: a header needs a name"),
+            ("a = 'b\n[[=c]]\n", "f:1: not TOML: Error while parsing literal string"),
+            ("[]\n", "f:1: not TOML"),
             ("[sever]\n", "f:1: sever: unknown key; did you mean \"server\"?"),
             ("[server]\nzzz = 1", "f:2: server.zzz: unknown key; known here: client_timeout, "),
             ("server = 1", "f:1: server: must be a table, is an integer"),

@@ -55,3 +55,33 @@ import Testing
         #expect(mistakes("# a\r\n[server]\r\nthreads = -1\r\n").first?.hasPrefix("f:3: server.threads") == true)
     }
 }
+
+@Suite struct ConfigurationDamageTests {
+    @Test("A damaged file is read to its end, and what is wrong with it has a line")
+    func damaged() {
+        let sound = Array(completeConfiguration.utf8)
+        var state: UInt64 = 1
+        func random(below bound: Int) -> Int {
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return Int(state >> 33) % bound
+        }
+        let replacements = Array("\"'[]{}=#.,\n\\ x1".utf8)
+        for _ in 0..<400 {
+            var bytes = sound
+            for _ in 0...random(below: 2) {
+                let index = random(below: bytes.count)
+                if random(below: 2) == 0 {
+                    bytes.remove(at: index)
+                } else {
+                    bytes[index] = replacements[random(below: replacements.count)]
+                }
+            }
+            let text = String(decoding: bytes, as: UTF8.self)
+            let mistakes = mistakes(text, ["GEMINI_API_KEY": "G"])
+            #expect(
+                mistakes.allSatisfy { $0.hasPrefix("f:") && $0.dropFirst(2).first?.isNumber == true },
+                "\(mistakes)"
+            )
+        }
+    }
+}

@@ -1,5 +1,4 @@
 package import HTTPWire
-package import NIOCore
 
 /// What a caller says about waiting: `Prefer: wait=` (RFC 7240, 4.3) and `X-Server-Timeout`.
 package struct RequestPreferences: Equatable {
@@ -7,6 +6,11 @@ package struct RequestPreferences: Equatable {
     package var wait: Int?
     /// Seconds; the caller's own deadline for the whole call.
     package var serverTimeout: Double?
+
+    /// Of nobody: a call in the background.
+    package static let none = RequestPreferences()
+
+    private init() {}
 
     package init(fields: FieldBlock) {
         if let prefer = fields.string(.prefer) { wait = Self.wait(in: prefer) }

@@ -98,11 +98,11 @@ package final class OwnEndpoints {
         contentType: StaticString,
         _ make: @escaping @Sendable (StatsReport) async -> ByteBuffer
     ) {
-        let bound = NIOLoopBound(exchange, eventLoop: eventLoop)
-        let (stats, eventLoop) = (stats, eventLoop)
-        Task {
-            let body = await make(stats)
-            eventLoop.execute { Self.send(bound.value, status: 200, contentType, body) }
+        let stats = self.stats
+        let promise = eventLoop.makePromise(of: ByteBuffer.self)
+        promise.completeWithTask { await make(stats) }
+        promise.futureResult.assumeIsolated().whenSuccess { body in
+            Self.send(exchange, status: 200, contentType, body)
         }
     }
 

@@ -139,10 +139,13 @@ package struct StatsDocument: Codable, Sendable, Equatable {
         package var latencyP99 = 0.0
         package var errors = 0
         package var commands = 0
+        /// Anything but noeviction may lose limits and queues.
+        package var evictionPolicy: String?
         enum CodingKeys: String, CodingKey {
             case mode
             case latencyP99 = "latency_p99"
             case errors, commands
+            case evictionPolicy = "eviction_policy"
         }
     }
 

@@ -3,20 +3,20 @@ internal import Pacing
 
 /// Puts together what `/admin/stats` and `/metrics` show: the cluster's totals, this replica's gauges, the queues.
 package final class StatsReport: Sendable {
-    private let cluster: ClusterStats
-    private let plan: Plan
+    let cluster: ClusterStats
+    let plan: Plan
     private let replica: String
     private let started: NIODeadline
-    private let sources: Sources
+    let sources: Sources
 
     /// Facts that only their owners know.
     package struct Sources: Sendable {
-        /// Open connections to all upstreams, of all loops.
-        package var connections: @Sendable () async -> Int
+        /// Open connections by upstream, of all loops.
+        package var connections: @Sendable () async -> [Int]
         package var cache: @Sendable () -> CacheCounts
         package var redis: @Sendable () async -> StatsDocument.Redis
         package init(
-            connections: @escaping @Sendable () async -> Int,
+            connections: @escaping @Sendable () async -> [Int],
             cache: @escaping @Sendable () -> CacheCounts,
             redis: @escaping @Sendable () async -> StatsDocument.Redis
         ) {

@@ -1,16 +1,26 @@
-internal import CurlClient
 internal import Dialects
 internal import HTTPWire
-package import NIOCore
+internal import NIOCore
+package import ResponseCache
 
 /// Looks whether the answer is kept, or under way for somebody else; else hands the call on to its upstream.
 ///
 /// Here the body is read for the first time: the cache key needs it, and on some paths it names the model.
 package final class CacheStep {
     private let worker: Worker
+    private let lane: CacheLane
+    private let keys: CacheKeyBuilder
+    private let maximumEntry: Int
+    /// Gives a call's limits back where a cached answer is not to cost any.
+    private let refund: (LimitedCall) -> Void
 
-    package init(worker: Worker) {
+    package init(worker: Worker, lane: CacheLane, cache: Configuration.Cache, refund: @escaping (LimitedCall) -> Void) {
         self.worker = worker
+        self.lane = lane
+        self.maximumEntry = cache.maxEntry
+        self.refund = refund
+        let longest = worker.plan.upstreams.map(\.replayBody).max() ?? 0
+        self.keys = CacheKeyBuilder(maximumBody: min(longest, Int(UInt32.max)), keyParameters: [Dialect.keyParameter])
     }
 
     package func begin(_ call: LimitedCall) {
@@ -18,7 +28,7 @@ package final class CacheStep {
         let upstream = call.identified.route.upstream
         // What nothing here has to see flows through as it comes.
         if upstream.queue == nil, call.identified.route.cache == nil, upstream.dialect == .http {
-            forward(call, shape: call.identified.shape)
+            look(call, shape: call.identified.shape)
         } else {
             exchange.body.whenReady { [self] in
                 guard exchange.responder.state != .done else { return }
@@ -32,7 +42,7 @@ package final class CacheStep {
         var shape = call.identified.shape
         if !shape.needs.isEmpty {
             let (facts, isComplete) = BodyFacts.read(exchange.body.kept, wanted: shape.needs)
-            if !isComplete, exchange.body.overflowed || exchange.body.state == .receiving {
+            if !isComplete, !exchange.body.isWhole {
                 exchange.responder.refuse(
                     .bodyTooLarge(
                         limit: call.identified.route.upstream.replayBody,
@@ -43,16 +53,170 @@ package final class CacheStep {
             }
             shape.complete(with: facts)
         }
-        forward(call, shape: shape)
+        look(call, shape: shape)
     }
 
-    private func forward(_ call: LimitedCall, shape: CallShape) {
+    // MARK: Looking up
+
+    private func look(_ call: LimitedCall, shape: CallShape) {
         let exchange = call.identified.exchange
+        let route = call.identified.route
+        let directives =
+            exchange.head.fields.string(.cacheControl).map {
+                RequestDirectives(parsing: ByteBuffer(string: $0).readableBytesView)
+            } ?? RequestDirectives()
+        guard let cache = route.cache else {
+            return pass(call, shape: shape, status: .bypass, directives: directives)
+        }
+        guard CacheRules.isCached(shape: shape, head: exchange.head, dialect: route.upstream.dialect, by: cache) else {
+            return pass(call, shape: shape, status: .method, directives: directives)
+        }
+        guard exchange.body.isWhole, let key = try? keys.key(for: components(call, cache: cache)) else {
+            return pass(call, shape: shape, status: .miss(stored: false), directives: directives)
+        }
         let request = outboundRequest(call, shape: shape)
+        let question = CacheRequest(
+            key: key,
+            tags: CacheTags(route: route.name, client: call.identified.caller.name),
+            directives: directives,
+            deadline: request.deadlines.end?.at
+        )
+        switch lane.lookUp(question, { [self] outcome in take(outcome, call, request, directives) }) {
+        case .answered(let outcome): take(outcome, call, request, directives)
+        case .pending(let ticket):
+            let lane = self.lane
+            exchange.onLeave = { lane.leave(ticket) }
+        }
+    }
+
+    private func take(
+        _ outcome: CacheOutcome,
+        _ call: LimitedCall,
+        _ request: OutboundRequest,
+        _ directives: RequestDirectives
+    ) {
+        let exchange = call.identified.exchange
+        let responder = exchange.responder
+        guard responder.state != .done else { return }
+        exchange.onLeave = nil
+        switch outcome {
+        case .hit(let hit):
+            if call.identified.route.cache?.chargeLimits == false { refund(call) }
+            worker.telemetry.saved(
+                hit.answer,
+                client: call.identified.caller.name,
+                model: request.shape.model,
+                dialect: request.upstream.dialect
+            )
+            responder.notes.cacheStatus = .hit(ttl: hit.remaining.wholeSecondsDown)
+            responder.answer(hit.answer, age: hit.age)
+            hit.revalidation?.acquire { [self] token in
+                if let token { refresh(token, request) }
+            }
+        case .lead(let token):
+            responder.notes.cacheStatus = directives.noCache ? .request : .miss(stored: true)
+            lead(token, exchange, request)
+        case .collapsed(let answer):
+            if call.identified.route.cache?.chargeLimits == false { refund(call) }
+            responder.notes.cacheStatus = .collapsed
+            responder.answer(answer, age: nil)
+        case .staleOnError(let answer, let status):
+            responder.notes.cacheStatus = .staleOnError(status: status ?? 502)
+            responder.answer(answer, age: answer.age(at: worker.now()))
+        case .uncached:
+            responder.notes.cacheStatus = .miss(stored: false)
+            send(request, exchange)
+        case .notCached:
+            responder.notes.cacheStatus = .onlyIfCached
+            responder.refuse(.notCached)
+        case .deadlinePassed:
+            responder.refuse(.callTimedOut(setting: request.deadlines.end?.setting ?? ""))
+        }
+    }
+
+    private func components(_ call: LimitedCall, cache: Configuration.RouteCache) -> KeyComponents {
+        let exchange = call.identified.exchange
+        let head = exchange.head
+        let upstream = call.identified.route.upstream
+        var tenant: String?
+        if cache.scope == .client {
+            // An upstream that answers each user in their own way must not give one user's answer to another.
+            tenant = call.identified.caller.name + "\u{0}" + (call.identified.caller.user ?? "")
+        }
+        return KeyComponents(
+            tenant: tenant,
+            route: call.identified.route.name,
+            upstream: upstream.name,
+            method: head.method.name,
+            path: head.path,
+            query: head.query,
+            contentType: head.fields.first(.contentType),
+            version: upstream.dialect.versionField.flatMap { head.fields.string(named: $0) }
+                .map { ByteBuffer(string: $0).readableBytesView },
+            variant: upstream.dialect == .http ? CacheRules.variant(of: head) : nil,
+            body: exchange.body.kept
+        )
+    }
+
+    // MARK: Asking the upstream
+
+    /// A call that the cache has no part in.
+    private func pass(_ call: LimitedCall, shape: CallShape, status: CacheStatus, directives: RequestDirectives) {
+        let exchange = call.identified.exchange
+        if directives.onlyIfCached {
+            exchange.responder.notes.cacheStatus = .onlyIfCached
+            exchange.responder.refuse(.notCached)
+            return
+        }
+        exchange.responder.notes.cacheStatus = status
+        let request = outboundRequest(call, shape: shape)
+        if request.upstream.dialect == .pinecone, CacheRules.isPineconeWrite(shape: shape, head: exchange.head) {
+            let recipient = WriteRecipient(lane: lane, route: request.route.name, caller: exchange.responder)
+            send(request, exchange, recipient: recipient)
+        } else {
+            send(request, exchange)
+        }
+    }
+
+    private func send(_ request: OutboundRequest, _ exchange: Exchange, recipient: (any AnswerRecipient)? = nil) {
         exchange.responder.notes.beats = request.beats
-        let outbound = OutboundCall(request: request, worker: worker, recipient: exchange.responder)
+        let outbound = OutboundCall(request: request, worker: worker, recipient: recipient ?? exchange.responder)
         exchange.responder.source = outbound
         exchange.onLeave = { outbound.cancel() }
+        outbound.dispatch()
+    }
+
+    private func lead(_ token: FillToken, _ exchange: Exchange, _ request: OutboundRequest) {
+        exchange.responder.notes.beats = request.beats
+        let fill = CacheFill(
+            token: token,
+            caller: exchange.responder,
+            settings: .init(request: request, maximumEntry: maximumEntry),
+            worker: worker
+        )
+        let outbound = OutboundCall(request: request, worker: worker, recipient: fill)
+        fill.source = outbound
+        exchange.responder.source = fill
+        exchange.onLeave = { fill.callerLeft() }
+        token.onAbandoned = { outbound.cancel() }
+        outbound.dispatch()
+    }
+
+    /// Fetches a stale answer anew, with nobody waiting for it.
+    private func refresh(_ token: FillToken, _ request: OutboundRequest) {
+        var request = request
+        request.arrival = worker.now()
+        request.deadlines = CallDeadlines(arrival: request.arrival, route: request.route, preferences: .none)
+        request.beats = false
+        let fill = CacheFill(
+            token: token,
+            caller: nil,
+            settings: .init(request: request, maximumEntry: maximumEntry),
+            worker: worker
+        )
+        let outbound = OutboundCall(request: request, worker: worker, recipient: fill)
+        fill.source = outbound
+        token.onAbandoned = { outbound.cancel() }
         outbound.dispatch()
     }
 

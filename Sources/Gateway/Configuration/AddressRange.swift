@@ -35,6 +35,8 @@ package struct AddressRange: Sendable, Equatable {
     /// What is no address stays as it is, so that callers over a Unix socket are one.
     package static func limitIdentity(of address: String) -> String {
         guard let parsed = InternetAddress(address[...]) else { return address }
+        // An IPv4 address has one spelling only, unless it comes mapped into IPv6.
+        if parsed.isIPv4, !address.utf8.contains(UInt8(ascii: ":")) { return address }
         return parsed.isIPv4 ? parsed.description : parsed.masked(to: 64).description + "/64"
     }
 }

@@ -7,6 +7,8 @@ struct KeyLocator {
     private var index = 0
     private var line = 1
     private var lines: [String: Int] = [:]
+    /// The first header that begins with no key, such as `[[[a]]]`: its line, and the bytes before it.
+    private(set) var malformedHeader: (line: Int, prefixLength: Int)?
     /// How many tables an array of tables has so far.
     private var tableCounts: [String: Int] = [:]
 
@@ -42,14 +44,20 @@ struct KeyLocator {
     /// `[a.b]` or `[[a.b]]`; the names before the last go through the newest table of an array.
     private mutating func readHeader() -> String {
         let start = line
+        let prefixLength = index
         index += 1
         let isArray = peek == UInt8(ascii: "[")
         if isArray { index += 1 }
+        skipSpaces()
+        if let byte = peek, malformedHeader == nil, !Self.beginsKey(byte), byte != UInt8(ascii: "]") {
+            malformedHeader = (start, prefixLength)
+        }
         let names = readKey()
         skipLine()
         var path = ""
         for (position, name) in names.enumerated() {
             path = Self.join(path, name)
+            note(path, at: start)
             if position == names.count - 1, isArray { tableCounts[path, default: 0] += 1 }
             if let count = tableCounts[path] { path += "[\(count - 1)]" }
             note(path, at: start)
@@ -215,6 +223,10 @@ struct KeyLocator {
     private static func endsScalar(_ byte: UInt8) -> Bool {
         byte == .lineFeed || byte == UInt8(ascii: ",") || byte == UInt8(ascii: "]") || byte == UInt8(ascii: "}")
             || byte == UInt8(ascii: "#")
+    }
+
+    private static func beginsKey(_ byte: UInt8) -> Bool {
+        isBareKeyByte(byte) || byte == .quotationMark || byte == .apostrophe
     }
 
     private static func isBareKeyByte(_ byte: UInt8) -> Bool {

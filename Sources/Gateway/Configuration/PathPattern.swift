@@ -36,9 +36,22 @@ package struct PathPattern: Sendable, Equatable {
 
     fileprivate static let alternativeLimit = 64
 
+    /// One choice of words in braces.
+    private struct Alternative: Sendable, Equatable {
+        /// What every path that matches begins with: most paths are told by it alone.
+        let prefix: [UInt8]
+        /// Whether nothing but `**` follows the prefix, or nothing at all.
+        let rest: Rest
+        let segments: [Segment]
+    }
+
+    private enum Rest: Sendable, Equatable {
+        case nothing, anything, pattern
+    }
+
     /// As written.
     package let text: String
-    private let alternatives: [[Segment]]
+    private let alternatives: [Alternative]
 
     /// Matches nothing.
     package init() {
@@ -49,13 +62,13 @@ package struct PathPattern: Sendable, Equatable {
     package init(_ text: String) throws(Failure) {
         guard text.utf8.first == UInt8(ascii: "/") else { throw .noLeadingSlash }
         self.text = text
-        var alternatives: [[Segment]] = []
+        var alternatives: [Alternative] = []
         for path in try Self.expanded(Array(text.utf8)) {
             var segments: [Segment] = []
             for segment in path.dropFirst().split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false) {
                 segments.append(try Self.segment(Array(segment)))
             }
-            alternatives.append(segments)
+            alternatives.append(Self.alternative(segments))
         }
         self.alternatives = alternatives
     }
@@ -65,8 +78,30 @@ package struct PathPattern: Sendable, Equatable {
         let buffer = ByteBuffer(path)
         let bytes = buffer.readableBytesUInt8Span
         guard bytes.count > 0, bytes[0] == UInt8(ascii: "/") else { return false }
-        for alternative in alternatives where Self.matches(alternative, bytes) { return true }
+        for index in alternatives.indices {
+            let length = alternatives[index].prefix.count
+            guard bytes.begins(with: alternatives[index].prefix) else { continue }
+            switch alternatives[index].rest {
+            case .nothing: if bytes.count == length { return true }
+            case .anything: if bytes.count == length || bytes[length] == UInt8(ascii: "/") { return true }
+            case .pattern: if Self.matches(alternatives[index].segments, bytes) { return true }
+            }
+        }
         return false
+    }
+
+    private static func alternative(_ segments: [Segment]) -> Alternative {
+        var prefix: [UInt8] = []
+        for (index, segment) in segments.enumerated() {
+            guard case .literal(let literal) = segment else {
+                let isLast = index == segments.count - 1
+                let rest = segment == .any && isLast ? Rest.anything : .pattern
+                return Alternative(prefix: prefix, rest: rest, segments: segments)
+            }
+            prefix.append(UInt8(ascii: "/"))
+            prefix += literal
+        }
+        return Alternative(prefix: prefix, rest: .nothing, segments: segments)
     }
 
     /// Both cursors go forward; on a mismatch the newest `**` takes one segment more.
@@ -172,6 +207,12 @@ extension PathPattern.Segment {
 }
 
 extension Span where Element == UInt8 {
+    fileprivate func begins(with prefix: [UInt8]) -> Bool {
+        guard prefix.count <= count else { return false }
+        for index in prefix.indices where self[index] != prefix[index] { return false }
+        return true
+    }
+
     fileprivate func segmentEnd(from start: Int) -> Int {
         var end = start
         while end < count, self[end] != UInt8(ascii: "/") { end += 1 }

@@ -30,6 +30,12 @@ enum SourceValue {
             let line = text.utf8[..<nul].count { $0 == UInt8(ascii: "\n") } + 1
             throw ConfigurationErrors([ConfigurationError(path: "", line: line, message: "holds a NUL byte")])
         }
+        // The parser ends the process on a header that begins with no key (toml++ 3, `parse_key`).
+        if let header = KeyLocator(text).malformedHeader {
+            _ = try parse(String(decoding: text.utf8.prefix(header.prefixLength), as: UTF8.self))
+            let message = "not TOML: a header needs a name, as in [server] or [[route]]"
+            throw ConfigurationErrors([ConfigurationError(path: "", line: header.line, message: message)])
+        }
         do {
             return members(of: try TOMLTable(string: text))
         } catch let error as TOMLParseError {

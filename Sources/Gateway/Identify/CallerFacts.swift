@@ -1,5 +1,3 @@
-package import NIOCore
-
 /// Who calls: the tenant, its standing in a queue, and what tells its users apart.
 package struct CallerFacts {
     /// Index into the configuration's clients; `nil`: anonymous.

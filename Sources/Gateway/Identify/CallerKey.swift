@@ -7,20 +7,22 @@ package enum CallerKey {
     /// The first place that holds one decides.
     package static func find(in head: RequestHead, dialect: Dialect, isOpenAI: Bool) -> ByteBufferView? {
         for location in dialect.keyLocations(isOpenAI: isOpenAI) {
-            let found: ByteBufferView? =
-                switch location {
-                case .xGoogAPIKey: head.fields.first(.xGoogApiKey)
-                case .apiKey: head.fields.first(.apiKey)
-                case .xAPIKey: head.fields.first(.xApiKey)
-                case .bearer: head.fields.first(.authorization).flatMap(Dialect.bearerToken)
-                case .queryKey:
-                    head.query
-                        .flatMap { QueryParameter.value(of: Dialect.keyParameter, in: $0) }
-                        .map { ByteBuffer(string: $0).readableBytesView }
-                }
-            if let found, !found.isEmpty { return found }
+            if let found = key(at: location, in: head), !found.isEmpty { return found }
         }
         return nil
+    }
+
+    private static func key(at location: KeyLocation, in head: RequestHead) -> ByteBufferView? {
+        switch location {
+        case .xGoogAPIKey: return head.fields.first(.xGoogApiKey)
+        case .apiKey: return head.fields.first(.apiKey)
+        case .xAPIKey: return head.fields.first(.xApiKey)
+        case .bearer: return head.fields.first(.authorization).flatMap { Dialect.bearerToken($0) }
+        case .queryKey:
+            return head.query
+                .flatMap { QueryParameter.value(of: Dialect.keyParameter, in: $0) }
+                .map { ByteBuffer(string: $0).readableBytesView }
+        }
     }
 
     /// Whether a field holds, or could hold, a caller's key: a client's key never leaves the gateway.

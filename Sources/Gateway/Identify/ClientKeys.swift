@@ -20,7 +20,7 @@ package struct ClientKeys: Sendable {
 
     /// Cost: one SHA-256 of a short key.
     package func client(withKey key: ByteBufferView) -> Entry? {
-        var hasher = SHA256Hasher()
+        let hasher = SHA256Hasher()
         hasher.update(key)
         return byDigest[hasher.finish().bytes]
     }

@@ -1,5 +1,3 @@
-package import NIOCore
-
 /// Which address a call came from: the nearest hop that is not a trusted proxy, read from the right (contract 2).
 package struct ForwardedAddress: Sendable {
     private let trusted: [AddressRange]

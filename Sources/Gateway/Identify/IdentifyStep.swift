@@ -1,5 +1,5 @@
 package import Dialects
-package import HTTPWire
+internal import HTTPWire
 package import NIOCore
 
 /// A call whose route and caller are known.

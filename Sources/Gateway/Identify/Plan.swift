@@ -148,8 +148,12 @@ package final class UpstreamPlan: Sendable {
     }
 
     private static func originLength(of url: String) -> Int {
-        guard let scheme = url.range(of: "://") else { return 0 }
-        let path = url[scheme.upperBound...].firstIndex(of: "/") ?? url.endIndex
-        return url.distance(from: url.startIndex, to: path)
+        // Scheme, an empty part, the authority: the path begins at the third slash.
+        var slashes = 0
+        for (offset, byte) in url.utf8.enumerated() where byte == UInt8(ascii: "/") {
+            slashes += 1
+            if slashes == 3 { return offset }
+        }
+        return url.utf8.count
     }
 }

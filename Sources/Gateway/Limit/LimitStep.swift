@@ -1,6 +1,6 @@
 internal import Dialects
 internal import HTTPWire
-package import NIOCore
+internal import NIOCore
 package import RateLimit
 
 /// A call that its limits let pass.
@@ -23,10 +23,12 @@ package struct LimitStep {
 
     private let limits: [Configuration.Limit]
     private let store: any LimitStore
+    private let telemetry: LoopTelemetry
 
-    package init(limits: [Configuration.Limit], store: any LimitStore) {
+    package init(limits: [Configuration.Limit], store: any LimitStore, telemetry: LoopTelemetry) {
         self.limits = limits
         self.store = store
+        self.telemetry = telemetry
     }
 
     /// - Parameter model: of the call, where a limit tells calls apart by it.
@@ -56,13 +58,22 @@ package struct LimitStep {
     }
 
     private func action(_ call: IdentifiedCall, _ charges: [LimitCharge], _ verdict: LimitVerdict) -> Action {
-        guard !verdict.allowed else { return .forward(LimitedCall(identified: call, charges: charges)) }
-        let denied = verdict.states.filter { $0.retryAfter != nil }.max {
-            ($0.retryAfter ?? .zero) < ($1.retryAfter ?? .zero)
+        for (charge, state) in zip(charges, verdict.states) {
+            let isDenied = state.retryAfter != nil
+            telemetry.limited(state.rule, allowed: !isDenied, key: isDenied ? Self.readable(charge.identity) : "")
         }
-        guard let denied, let wait = denied.retryAfter else { return .answer(.limitsUnavailable) }
-        let limit = limits[denied.rule]
+        if verdict.allowed { return .forward(LimitedCall(identified: call, charges: charges)) }
+        let longest = verdict.states.compactMap { state in state.retryAfter.map { (state.rule, $0) } }
+            .max { $0.1 < $1.1 }
+        guard let (rule, wait) = longest else { return .answer(.limitsUnavailable) }
+        let limit = limits[rule]
         return .answer(.overLimit(name: limit.name, burst: limit.burst, retryAfter: TimeAmount(wait)))
+    }
+
+    /// An identity as people read it, without the tags of its parts.
+    private static func readable(_ identity: String) -> String {
+        identity.split(separator: "\u{0}").map { $0.dropFirst().split(separator: "\u{1}").joined(separator: "/") }
+            .joined(separator: ", ")
     }
 
     private func note(_ state: LimitState) -> LimitNote {
@@ -106,5 +117,11 @@ extension Duration {
     package var inSeconds: Double {
         let (seconds, attoseconds) = components
         return Double(seconds) + Double(attoseconds) / 1e18
+    }
+}
+
+extension Configuration.Limit {
+    var rule: LimitRule {
+        LimitRule(name: name, count: rate.count, window: rate.window, burst: burst, maxKeys: maxKeys)
     }
 }

@@ -1,6 +1,8 @@
 internal import Foundation
 internal import Logging
+internal import ProcessLog
 internal import ServiceLifecycle
+internal import UnixSignals
 
 /// The `gateway` binary's two commands. Exit codes are those of sysexits.h.
 package enum GatewayProcess {
@@ -14,7 +16,7 @@ package enum GatewayProcess {
     package static func check(configuration path: String) -> Int32 {
         switch read(path) {
         case .failure(let errors):
-            report(errors)
+            say(errors)
             return badConfiguration
         case .success(let configuration):
             for warning in configuration.warnings { print("\(path): warning: \(warning)") }
@@ -35,12 +37,12 @@ package enum GatewayProcess {
         let configuration: Configuration
         switch read(path) {
         case .failure(let errors):
-            report(errors)
+            say(errors)
             return badConfiguration
         case .success(let read): configuration = read
         }
-        if let missing = configuration.missingKeys.first {
-            say(missing)
+        if let error = configuration.startupError {
+            say("\(path): \(error)")
             return badConfiguration
         }
         let logger = Logger(label: "gateway")
@@ -67,27 +69,15 @@ package enum GatewayProcess {
 
     private enum ReadResult {
         case success(Configuration)
-        case failure([String])
+        case failure(String)
     }
 
     private static func read(_ path: String) -> ReadResult {
-        let text: String
         do {
-            text = try String(contentsOfFile: path, encoding: .utf8)
+            return .success(try Configuration.read(file: path, environment: ProcessInfo.processInfo.environment))
         } catch {
-            return .failure(["\(path): cannot be read: \(error.localizedDescription)"])
+            return .failure(error.rendered(file: path))
         }
-        do {
-            return .success(
-                try ConfigurationReader.read(text, environment: ProcessInfo.processInfo.environment)
-            )
-        } catch {
-            return .failure(error.errors.map { $0.rendered(file: path) })
-        }
-    }
-
-    private static func report(_ errors: [String]) {
-        for error in errors { say(error) }
     }
 
     private static func say(_ line: String) {

@@ -1,6 +1,6 @@
 internal import Dialects
-package import NIOCore
-package import Pacing
+internal import NIOCore
+internal import Pacing
 
 /// Waits for the slot of a call: all quotas that cover it have room, and it is this caller's turn.
 extension OutboundCall {
@@ -29,6 +29,7 @@ extension OutboundCall {
             }
             enteredQueue = now
             let bound = NIOLoopBound(self, eventLoop: worker.eventLoop)
+            state = .entering
             let waiter = queue.enter(
                 QueueRequest(
                     costs: costs,
@@ -41,13 +42,18 @@ extension OutboundCall {
                 ),
                 on: worker.eventLoop
             ) { event in bound.value.queueSaid(event) }
-            if case .idle = state { state = .queued(waiter) }
-            startHeartbeat()
+            // The event may have come already.
+            if case .entering = state {
+                state = .queued(waiter)
+                startHeartbeat()
+            }
         }
     }
 
     private func queueSaid(_ event: QueueEvent) {
-        guard case .queued = state else {
+        switch state {
+        case .entering, .queued: break
+        default:
             // It ended while the grant was on its way: the slot goes back.
             if case .granted(let grant) = event { request.upstream.queue?.handBack(grant, requeue: false) }
             return
@@ -59,6 +65,7 @@ extension OutboundCall {
             attempt(grant: grant)
         case .refused(let refusal):
             leaveWaiting()
+            if refusal.reason == .upstreamRefused, passKept429() { return }
             refuse(translate(refusal))
         }
     }
@@ -95,12 +102,10 @@ extension OutboundCall {
 
     private func startHeartbeat() {
         guard request.beats, request.upstream.heartbeat > .zero else { return }
-        heartbeat = worker.eventLoop.assumeIsolated().scheduleRepeatedTask(
-            initialDelay: request.upstream.heartbeat,
-            delay: request.upstream.heartbeat
-        ) { [weak self] _ in
+        heartbeat = worker.eventLoop.assumeIsolated().scheduleTask(in: request.upstream.heartbeat) { [weak self] in
             guard let self else { return }
             self.recipient.waiting(position: self.position.0, expected: self.position.1)
+            self.startHeartbeat()
         }
     }
 

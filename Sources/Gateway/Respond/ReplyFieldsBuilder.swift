@@ -124,6 +124,11 @@ extension TimeAmount {
     package var wholeSecondsUp: Int { max(1, Int((nanoseconds + 999_999_999) / 1_000_000_000)) }
 }
 
+extension TimeAmount {
+    /// Rounded down, below zero too: `Age` and `ttl` of RFC 9211.
+    package var wholeSecondsDown: Int { Int((Double(nanoseconds) / 1_000_000_000).rounded(.down)) }
+}
+
 extension StringProtocol {
     package func trimmingSpaces() -> String {
         var part = self[...]

@@ -1,4 +1,5 @@
 internal import Dialects
+package import ResponseCache
 package import HTTPWire
 package import NIOCore
 
@@ -155,6 +156,15 @@ package final class Responder: AnswerRecipient {
             finish()
         case .streaming, .done: break
         }
+    }
+
+    /// A kept answer.
+    /// - Parameter age: since it was stored; `nil`: it was made for another caller of this very moment.
+    package func answer(_ stored: StoredAnswer, age: TimeAmount?) {
+        var fields = ReplyFields(capacity: stored.fields.readableBytes + 384)
+        fields.buffer.writeImmutableBuffer(stored.fields)
+        if let age { fields.add("age", age.wholeSecondsDown) }
+        answer(status: stored.status, fields: fields, body: stored.body)
     }
 
     // MARK: The client

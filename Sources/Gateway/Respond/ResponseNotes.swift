@@ -1,6 +1,5 @@
 package import Dialects
 package import NIOCore
-package import RateLimit
 
 /// What the steps leave behind for the answer's own fields. Each step writes its part; `ReplyFieldsBuilder` reads them.
 package struct ResponseNotes {

@@ -1,4 +1,5 @@
-internal import ResponseCache
+internal import Dialects
+package import ResponseCache
 
 /// Counters under the names by which the cluster's totals keep them: one flat map of fields, so that adding is HINCRBY.
 ///
@@ -24,9 +25,11 @@ struct FlatCounters: Sendable, Equatable {
             values["limit\t\(limit.name)\tallowed"] = counters.limitAllowed[index]
             values["limit\t\(limit.name)\tdenied"] = counters.limitDenied[index]
         }
-        for (key, tokens) in counters.tokens {
-            values["tokens\t\(key.client)\t\(key.model)\tinput"] = tokens.input
-            values["tokens\t\(key.client)\t\(key.model)\toutput"] = tokens.output
+        for (kind, map) in [("tokens", counters.tokens), ("saved", counters.savedTokens)] {
+            for (key, tokens) in map {
+                values["\(kind)\t\(key.client)\t\(key.model)\tinput"] = tokens.input
+                values["\(kind)\t\(key.client)\t\(key.model)\toutput"] = tokens.output
+            }
         }
         for (key, count) in counters.uncovered {
             values["uncovered\t\(configuration.upstreams[key.upstream].name)\t\(key.model)"] = count
@@ -75,4 +78,13 @@ package struct CacheCounts: Sendable, Equatable {
     package var bytes = 0
     package var entries = 0
     package init() {}
+
+    package init(_ statistics: CacheStatistics) {
+        hits = Int(statistics.hits)
+        misses = Int(statistics.misses)
+        collapsed = Int(statistics.collapsed)
+        stale = Int(statistics.stale)
+        bytes = statistics.bytes
+        entries = statistics.entries
+    }
 }

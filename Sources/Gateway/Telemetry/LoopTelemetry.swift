@@ -1,5 +1,6 @@
 package import Dialects
 package import NIOCore
+package import ResponseCache
 
 /// One loop's counters: plain integers that only the loop touches, read by hopping to it.
 package struct LoopCounters: Sendable {
@@ -19,6 +20,8 @@ package struct LoopCounters: Sendable {
     package var upstreamRetries: [Int]
     package var upstream429s: [Int]
     package var tokens: [TokenKey: TokenUsage] = [:]
+    /// What cached answers saved, of models that have a price.
+    package var savedTokens: [TokenKey: TokenUsage] = [:]
     package var denials: [DeniedKey: Int] = [:]
     /// Models that no quota covers, by upstream.
     package var uncovered: [UncoveredModel: Int] = [:]
@@ -57,7 +60,10 @@ package final class LoopTelemetry {
     private static let mapLimit = 4_096
     private static let userLimit = 50_000
 
-    package init(routes: Int, limits: Int, upstreams: Int) {
+    private let pricedModels: Set<String>
+
+    package init(routes: Int, limits: Int, upstreams: Int, pricedModels: Set<String> = []) {
+        self.pricedModels = pricedModels
         counters = LoopCounters(routes: routes, limits: limits, upstreams: upstreams)
     }
 
@@ -113,14 +119,30 @@ package final class LoopTelemetry {
     package func upstreamFailed(upstream: Int) { counters.upstreamErrors[upstream] += 1 }
     package func upstream429(upstream: Int) { counters.upstream429s[upstream] += 1 }
 
+    /// A kept answer saved the tokens that it had cost.
+    package func saved(_ answer: StoredAnswer, client: String, model: String?, dialect: Dialect) {
+        guard dialect == .gemini, let model, pricedModels.contains(model) else { return }
+        var scanner = UsageScanner()
+        scanner.feed(answer.body)
+        guard let tokens = scanner.usage else { return }
+        count(tokens, in: \.savedTokens, client: client, model: model)
+    }
+
     package func used(tokens: TokenUsage, client: String, model: String) {
+        count(tokens, in: \.tokens, client: client, model: model)
+    }
+
+    private func count(
+        _ tokens: TokenUsage,
+        in map: WritableKeyPath<LoopCounters, [LoopCounters.TokenKey: TokenUsage]>,
+        client: String,
+        model: String
+    ) {
         let key = LoopCounters.TokenKey(client: client, model: model)
-        if var used = counters.tokens[key] {
-            used.input += tokens.input
-            used.output += tokens.output
-            counters.tokens[key] = used
-        } else if counters.tokens.count < Self.mapLimit {
-            counters.tokens[key] = tokens
+        if let used = counters[keyPath: map][key] {
+            counters[keyPath: map][key] = TokenUsage(input: used.input + tokens.input, output: used.output + tokens.output)
+        } else if counters[keyPath: map].count < Self.mapLimit {
+            counters[keyPath: map][key] = tokens
         }
     }
 }

@@ -1,4 +1,4 @@
-package import Dialects
+internal import Dialects
 package import NIOCore
 
 /// All loops' counters, summed when somebody looks.
@@ -98,6 +98,7 @@ extension LoopCounters {
         Self.add(&upstreamRetries, other.upstreamRetries)
         Self.add(&upstream429s, other.upstream429s)
         tokens.merge(other.tokens) { TokenUsage(input: $0.input + $1.input, output: $0.output + $1.output) }
+        savedTokens.merge(other.savedTokens) { TokenUsage(input: $0.input + $1.input, output: $0.output + $1.output) }
         denials.merge(other.denials, uniquingKeysWith: +)
         uncovered.merge(other.uncovered, uniquingKeysWith: +)
     }

@@ -1,15 +1,16 @@
-package import CurlClient
-package import Dialects
-package import HTTPWire
-package import NIOCore
-package import Pacing
+internal import CurlClient
+internal import Dialects
+internal import HTTPWire
+internal import NIOCore
+internal import Pacing
 
 /// One call on its way: waits for its slot, is sent, is tried again where that is safe, and hands the answer on.
 ///
 /// Loop-confined. Ends exactly once: with one last call to its recipient, or silently after `cancel()`.
-package final class OutboundCall {
+final class OutboundCall {
     enum State {
         case idle
+        case entering
         case queued(WaiterID)
         case calling(Transfer)
         /// Between two tries.
@@ -27,9 +28,9 @@ package final class OutboundCall {
         case reading429
     }
 
-    package let request: OutboundRequest
-    package let worker: Worker
-    package let recipient: any AnswerRecipient
+    let request: OutboundRequest
+    let worker: Worker
+    let recipient: any AnswerRecipient
     var state = State.idle
     var answer = Answer.none
     var timings = CallTimings()
@@ -45,26 +46,26 @@ package final class OutboundCall {
     var retryAfterAsked: TimeAmount?
     var usage: UsageScanner?
     var isTrial = false
-    var heartbeat: RepeatedTask?
+    var heartbeat: Scheduled<Void>?
     var endTimer: Scheduled<Void>?
     var position: (Int, TimeAmount) = (0, .zero)
     var uploadStarted = false
 
-    package init(request: OutboundRequest, worker: Worker, recipient: any AnswerRecipient) {
+    init(request: OutboundRequest, worker: Worker, recipient: any AnswerRecipient) {
         self.request = request
         self.worker = worker
         self.recipient = recipient
     }
 
     /// Starts: to the queue where a quota covers the call, else at once.
-    package func dispatch() {
+    func dispatch() {
         worker.eventLoop.preconditionInEventLoop()
         armEndTimer()
         enter()
     }
 
     /// Nobody wants the answer any more: leaves the queue, or cuts the call.
-    package func cancel() {
+    func cancel() {
         switch state {
         case .ended: return
         case .queued(let waiter): request.upstream.queue?.leave(waiter)
@@ -72,7 +73,7 @@ package final class OutboundCall {
             transfer.cancel()
             releaseUnusedGrant()
         case .pausing(let timer): timer.cancel()
-        case .idle: break
+        case .idle, .entering: break
         }
         if isTrial { request.upstream.breaker.trialUndecided() }
         close()
@@ -125,7 +126,7 @@ package final class OutboundCall {
             releaseUnusedGrant()
             if isTrial { request.upstream.breaker.trialUndecided() }
         case .pausing(let timer): timer.cancel()
-        case .idle, .ended: break
+        case .idle, .entering, .ended: break
         }
     }
 }

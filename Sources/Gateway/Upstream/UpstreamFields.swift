@@ -1,5 +1,5 @@
 internal import Dialects
-package import HTTPWire
+internal import HTTPWire
 internal import Hashing
 package import NIOCore
 
@@ -73,7 +73,7 @@ package enum UpstreamFields {
         fields.add("x-user-id", user)
         let stamp = WallClock.seconds()
         let url = request.upstream.url(for: request.head, stripping: request.route.stripPrefix)
-        let path = url.dropFirst(request.upstream.originLength)
+        let path = String(decoding: url.utf8.dropFirst(request.upstream.originLength), as: UTF8.self)
         let message = "\(stamp)\n\(request.head.method.name)\n\(path)\n\(user)"
         let digest = hmacSHA256(key: Array(request.upstream.identitySecret.utf8), message: Array(message.utf8))
         fields.add("x-sluice-signature", "t=\(stamp),v1=\(digest.hex)")

@@ -19,6 +19,7 @@ extension OutboundCall: TransferReceiver {
             return
         }
         usedGrant = nil
+        head429 = nil
         answer = .none
         retryAfterAsked = nil
         startedCall = now
@@ -42,12 +43,12 @@ extension OutboundCall: TransferReceiver {
             caFile: request.upstream.caFile
         )
         timings.calledUpstream = true
-        state = .calling(worker.curl.start(transferRequest, receiver: self))
+        state = .calling(worker.curl[request.upstream.index].start(transferRequest, receiver: self))
     }
 
     // MARK: What the transfer says
 
-    package func transferMayStart() -> Bool {
+    func transferMayStart() -> Bool {
         guard let slot = grant ?? usedGrant else { return true }
         guard worker.now() <= slot.deadline else { return false }
         // From here on bytes may have left: the slot is used, whatever becomes of the call.
@@ -56,7 +57,7 @@ extension OutboundCall: TransferReceiver {
         return true
     }
 
-    package func transferNeedsBody() {
+    func transferNeedsBody() {
         guard case .calling(let transfer) = state else { return }
         if uploadStarted {
             request.body.setDemand(true)
@@ -71,7 +72,7 @@ extension OutboundCall: TransferReceiver {
         }
     }
 
-    package func transferHead(status: Int, fields: ByteBuffer) {
+    func transferHead(status: Int, fields: ByteBuffer) {
         let now = worker.now()
         timings.upstream = now - startedCall
         noteOutcome(status: status, now: now)
@@ -101,7 +102,7 @@ extension OutboundCall: TransferReceiver {
         recipient.answerHead(head)
     }
 
-    package func transferBody(_ bytes: ByteBuffer) {
+    func transferBody(_ bytes: ByteBuffer) {
         switch answer {
         case .passing:
             usage?.feed(bytes)
@@ -112,7 +113,7 @@ extension OutboundCall: TransferReceiver {
         }
     }
 
-    package func transferEnded(_ result: Result<TransferSummary, TransferError>) {
+    func transferEnded(_ result: Result<TransferSummary, TransferError>) {
         guard case .calling = state else { return }
         switch (answer, result) {
         case (.passing, .success):
@@ -156,39 +157,42 @@ extension OutboundCall: TransferReceiver {
     /// A 429 is not handed to a caller who has time left: the call goes back to the queue, which learns from it.
     private func learnFrom429() {
         guard let head = head429, let slot = usedGrant, let queue = request.upstream.queue else { return }
-        head429 = nil
         usedGrant = nil
+        worker.telemetry.upstream429(upstream: request.upstream.index)
         let refusal = UpstreamRefusal(
             body: body429,
             retryAfter: head.fields.string(.retryAfter),
             secondsSinceEpoch: WallClock.seconds()
         )
-        worker.telemetry.upstream429(upstream: request.upstream.index)
-        let hold = refusal.retryAfter
-        let comesBack = worker.now() + TimeAmount(hold ?? .zero)
-        let canWait =
-            !refusal.violations.contains(where: \.isPerDay) && request.body.isWhole
-            && comesBack < request.deadlines.slot.at
+        // A day's quota is spent until its reset, whatever the answer says of seconds.
+        let canWait = !refusal.violations.contains(where: \.isPerDay) && request.body.isWhole
         tries -= 1
         if canWait { waitAgain(for: slot) }
         queue.upstreamRefused(
             slot,
-            hold: hold,
-            learnedLimit: refusal.violations.compactMap(\.quotaValue).min(),
+            hold: refusal.retryAfter,
+            learned: refusal.violations.filter { !$0.countsTokens }.compactMap(\.quotaValue).min(),
             requeue: canWait
         )
-        guard !canWait else { return }
+        if !canWait { _ = passKept429() }
+    }
+
+    /// The upstream's own words, unchanged, where the call cannot be served in time.
+    func passKept429() -> Bool {
+        guard let head = head429 else { return false }
+        head429 = nil
         pass(head)
         recipient.answerBytes(body429)
-        guard close() else { return }
+        guard close() else { return true }
         recipient.answerEnded(timings)
+        return true
     }
 
     private func waitAgain(for slot: Grant) {
         answer = .none
         enteredQueue = worker.now()
         request.upstream.waitingBytes.takeAnyway(request.body.kept.readableBytes)
-        state = .queued(slot.waiterID)
+        state = .queued(slot.waiter.id)
     }
 
     // MARK: Failures
@@ -272,20 +276,20 @@ extension OutboundCall: TransferReceiver {
 }
 
 extension OutboundCall: AnswerSource {
-    package func pauseAnswer() { if case .calling(let transfer) = state { transfer.pause() } }
-    package func resumeAnswer() { if case .calling(let transfer) = state { transfer.resume() } }
+    func pauseAnswer() { if case .calling(let transfer) = state { transfer.pause() } }
+    func resumeAnswer() { if case .calling(let transfer) = state { transfer.resume() } }
 }
 
 /// The rest of a body that is larger than what is kept, chunk by chunk.
 extension OutboundCall: RequestBody.Sink {
-    package func bodyBytes(_ bytes: ByteBuffer) {
+    func bodyBytes(_ bytes: ByteBuffer) {
         guard case .calling(let transfer) = state else { return }
         // One chunk at a time: the next is asked for when the transfer has taken this one.
         request.body.setDemand(false)
         transfer.send(bytes)
     }
 
-    package func bodyEnded() {
+    func bodyEnded() {
         if case .calling(let transfer) = state { transfer.finishBody() }
     }
 }
