@@ -20,14 +20,21 @@ struct FieldLineReader {
         case incomplete
     }
 
-    let base: UnsafePointer<UInt8>
-    let end: Int
-    var position: Int
+    private let base: UnsafePointer<UInt8>
+    private let end: Int
+    private let table = KnownFieldTable.shared
+    private(set) var position: Int
+
+    init(base: UnsafePointer<UInt8>, end: Int, position: Int) {
+        self.base = base
+        self.end = end
+        self.position = position
+    }
 
     mutating func next() throws(WireError) -> Outcome {
         guard position < end else { return .incomplete }
         var index = position
-        while index < end, ByteClass.isToken(base[index]) { index &+= 1 }
+        while index < end, table.isToken[Int(base[index])] { index &+= 1 }
         guard index < end else { return .incomplete }
         guard base[index] == ByteClass.colon, index > position else { return try withoutName(endingAt: index) }
         let nameLength = index - position
@@ -39,10 +46,12 @@ struct FieldLineReader {
         index = ByteClass.endOfValue(base, from: index, to: end)
         guard index < end else { return .incomplete }
         var valueEnd = index
-        guard try isLineEnd(at: index) else { return .incomplete }
+        if index &+ 1 >= end || base[index] != ByteClass.carriageReturn || base[index &+ 1] != ByteClass.lineFeed {
+            guard try isLineEnd(at: index) else { return .incomplete }
+        }
         while valueEnd > valueStart, ByteClass.isBlank(base[valueEnd &- 1]) { valueEnd &-= 1 }
 
-        let field = KnownFieldTable.shared.field(base + position, nameLength)
+        let field = table.field(base + position, nameLength)
         let line = FieldLine(
             nameOffset: UInt32(truncatingIfNeeded: position),
             valueOffset: UInt32(truncatingIfNeeded: valueStart),

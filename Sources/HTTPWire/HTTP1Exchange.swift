@@ -14,11 +14,11 @@ final class HTTP1Exchange: ReplyWriter {
     func pauseBody() { handler?.pauseBody() }
 
     func respond(status: Int, fields: consuming ReplyFields, body: ByteBuffer) {
-        handler?.respond(status: status, fields: fields, body: body)
+        handler?.respond(status: status, fields: consume fields, body: body)
     }
 
     func start(status: Int, fields: consuming ReplyFields, body: ReplyBody) {
-        handler?.start(status: status, fields: fields, body: body)
+        handler?.start(status: status, fields: consume fields, body: body)
     }
 
     func write(_ bytes: ByteBuffer) { handler?.write(bytes) }

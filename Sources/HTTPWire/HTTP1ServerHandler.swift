@@ -10,13 +10,10 @@ package final class HTTP1ServerHandler: ChannelInboundHandler {
     package typealias InboundIn = ByteBuffer
     package typealias OutboundOut = ByteBuffer
 
-    /// A body up to this size is copied behind its head: that costs less than a second write.
-    private static let copiedBody = 2048
-
     private let delegate: any ServerDelegate
-    private let serializer: ReplySerializer
+    let serializer: ReplySerializer
     var state: ConnectionState
-    private var parser: RequestParser
+    var parser: RequestParser
     var timer: ConnectionTimer
     var context: ChannelHandlerContext?
 
@@ -24,21 +21,21 @@ package final class HTTP1ServerHandler: ChannelInboundHandler {
     private var inbound = ByteBuffer()
     private var exchange = HTTP1Exchange()
     private var receiver: (any RequestReceiver)?
-    private var isHead = false
-    private var minorVersion = 1
+    var isHead = false
+    var minorVersion = 1
     /// Of a request whose body is still to be taken, for the answer where it turns out malformed.
     private var target: ByteBufferView?
 
     private(set) var isWritable = true
     private var isReadOutstanding = false
-    private var isInReadCycle = false
-    private var isTaking = false
+    var isInReadCycle = false
+    var isTaking = false
     private var bodyProgressed = false
 
-    private var needsFlush = false
-    private var isFlushScheduled = false
+    var needsFlush = false
+    var isFlushScheduled = false
     /// Bytes written to the channel so far.
-    private var written = 0
+    var written = 0
     var resetsOnClose = false
 
     var scheduledCallback: NIOScheduledCallback?
@@ -144,7 +141,7 @@ package final class HTTP1ServerHandler: ChannelInboundHandler {
     // MARK: Requests
 
     /// Takes out of the received bytes all that may be taken. A loop, so that sent-ahead requests do not recurse.
-    private func take() {
+    func take() {
         guard !isTaking else { return }
         isTaking = true
         taking: while true {
@@ -202,7 +199,7 @@ package final class HTTP1ServerHandler: ChannelInboundHandler {
     }
 
     /// The request is over: its receiver and its writer are let go.
-    private func release() -> (any RequestReceiver)? {
+    func release() -> (any RequestReceiver)? {
         exchange.handler = nil
         target = nil
         defer { receiver = nil }
@@ -241,7 +238,7 @@ package final class HTTP1ServerHandler: ChannelInboundHandler {
         if isInBody { receiver?.clientGone(.malformedBody(error)) }
     }
 
-    // MARK: Replies
+    // MARK: Reading and time
 
     func readBody() {
         context?.eventLoop.preconditionInEventLoop()
@@ -257,147 +254,6 @@ package final class HTTP1ServerHandler: ChannelInboundHandler {
         state.readingPaused()
         settle()
     }
-
-    func respond(status: Int, fields: consuming ReplyFields, body: ByteBuffer) {
-        let length = body.readableBytes
-        guard var head = begin(status: status, fields: fields, body: .fixed(length)) else { return }
-        if state.replyBytes(length) == 0 {
-            send(head)
-        } else if length <= Self.copiedBody {
-            head.writeImmutableBuffer(body)
-            send(head)
-        } else {
-            send(head)
-            send(body)
-        }
-        end()
-    }
-
-    func start(status: Int, fields: consuming ReplyFields, body: ReplyBody) {
-        guard let head = begin(status: status, fields: fields, body: body) else { return }
-        send(head)
-        flushSoon(isComplete: false)
-    }
-
-    /// - Returns: nil where a reply has begun before.
-    private func begin(status: Int, fields: consuming ReplyFields, body: ReplyBody) -> ByteBuffer? {
-        context?.eventLoop.preconditionInEventLoop()
-        guard state.isReplying, state.framing == nil else { return nil }
-        let framing = ReplyFraming(status: status, body: body, isHead: isHead, minorVersion: minorVersion)
-        let keepsAlive = state.replyStarted(framing, bodyRemaining: parser.bodyRemaining)
-        return serializer.head(
-            status: status,
-            fields: fields,
-            body: body,
-            framing: framing,
-            minorVersion: minorVersion,
-            keepsAlive: keepsAlive
-        )
-    }
-
-    func write(_ bytes: ByteBuffer) {
-        context?.eventLoop.preconditionInEventLoop()
-        let count = state.replyBytes(bytes.readableBytes)
-        guard count > 0 else { return }
-        if state.framing == .chunked {
-            let (line, isWhole) = serializer.chunk(bytes)
-            send(line)
-            if !isWhole {
-                send(bytes)
-                send(ReplySerializer.chunkEnd)
-            }
-        } else if count == bytes.readableBytes {
-            send(bytes)
-        } else if let part = bytes.getSlice(at: bytes.readerIndex, length: count) {
-            send(part)
-        }
-        flushSoon(isComplete: false)
-    }
-
-    func end() {
-        context?.eventLoop.preconditionInEventLoop()
-        guard state.framing != nil else {
-            cut()
-            return
-        }
-        if state.framing == .chunked { send(ReplySerializer.lastChunk) }
-        let after = state.replyEnded()
-        _ = release()
-        follow(after)
-    }
-
-    func cut() {
-        context?.eventLoop.preconditionInEventLoop()
-        let after = state.replyCut()
-        _ = release()
-        follow(after)
-    }
-
-    private func follow(_ after: ConnectionState.AfterReply) {
-        switch after {
-        case .proceed:
-            flushSoon(isComplete: true)
-            take()
-        case .flushAndClose: closeAfterFlush()
-        case .flushAndReset:
-            resetsOnClose = true
-            closeAfterFlush()
-        }
-    }
-
-    // MARK: Writing
-
-    private func send(_ bytes: ByteBuffer) {
-        guard let context, bytes.readableBytes > 0 else { return }
-        written &+= bytes.readableBytes
-        context.write(wrapOutboundOut(bytes), promise: nil)
-        needsFlush = true
-    }
-
-    /// Flushes what is written in one turn of the loop together.
-    /// - Parameter isComplete: nothing more follows in this turn, so there is nothing to wait for.
-    private func flushSoon(isComplete: Bool) {
-        guard needsFlush, !isInReadCycle, !isTaking, let context else { return }
-        if isComplete {
-            flush()
-        } else if !isFlushScheduled {
-            isFlushScheduled = true
-            context.eventLoop.assumeIsolated().execute { [self] in
-                isFlushScheduled = false
-                if needsFlush { flush() }
-            }
-        }
-    }
-
-    func flush() {
-        guard let context else { return }
-        needsFlush = false
-        context.flush()
-        if !isWritable {
-            timer.watchWrites(taken: taken, now: context.eventLoop.now)
-            schedule()
-        }
-    }
-
-    /// Bytes that have left the channel, as far as it tells.
-    var taken: Int {
-        // A channel that cannot tell is taken to have sent everything; its own errors end it.
-        let kept = try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)
-        return written &- (kept ?? 0)
-    }
-
-    private func closeAfterFlush() {
-        guard let context else { return }
-        let promise = context.eventLoop.makePromise(of: Void.self)
-        promise.futureResult.assumeIsolated().whenComplete { [self] _ in flushed() }
-        timer.watchWrites(taken: taken, now: context.eventLoop.now)
-        needsFlush = false
-        // Done when everything written before it is.
-        context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: promise)
-        settle()
-    }
-
-    // MARK: Reading and time
 
     /// Asks for a read where one is wanted, and lets the right time-out run.
     func settle() {

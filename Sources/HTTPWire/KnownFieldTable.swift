@@ -16,8 +16,10 @@ struct KnownFieldTable {
     /// Made once and never freed: every parser reads it.
     private let entries: UnsafePointer<Entry>
     private let names: UnsafePointer<StaticString>
+    /// For each byte whether a name may hold it: half the instructions of `ByteClass.isToken`, which need no table.
+    let isToken: UnsafePointer<Bool>
 
-    /// Safe to share: both pointers lead to memory that nobody writes after `init`.
+    /// Safe to share: its pointers lead to memory that nobody writes after `init`.
     nonisolated(unsafe) static let shared = KnownFieldTable()
 
     private init() {
@@ -40,6 +42,9 @@ struct KnownFieldTable {
         }
         self.entries = UnsafePointer(entries)
         self.names = UnsafePointer(names)
+        let isToken = UnsafeMutablePointer<Bool>.allocate(capacity: 256)
+        for byte in UInt8.min...UInt8.max { (isToken + Int(byte)).initialize(to: ByteClass.isToken(byte)) }
+        self.isToken = UnsafePointer(isToken)
     }
 
     /// - Parameters:
