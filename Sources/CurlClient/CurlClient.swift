@@ -145,7 +145,9 @@ extension CurlClient {
 
     /// Takes a transfer away from curl and back to the pool.
     private func retire(_ pooled: PooledTransfer) -> (any TransferReceiver)? {
-        if pooled.isAdded { insideCurl { multi.remove(pooled.easy) } }
+        if pooled.isAdded {
+            insideCurl { pooled.isUnfinished ? multi.abort(pooled.easy) : multi.remove(pooled.easy) }
+        }
         let index = pooled.liveIndex
         let last = live.removeLast()
         if last !== pooled {
@@ -253,6 +255,7 @@ extension CurlClient {
     private func reap() {
         while let ended = multi.nextEnded() {
             let pooled = PooledTransfer.of(sluice_curl_get_private(ended.easy))
+            pooled.hasEnded()
             end(pooled, pooled.result(ended.code))
         }
     }

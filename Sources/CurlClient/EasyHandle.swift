@@ -104,6 +104,12 @@ struct EasyHandle {
         try setBody(request, body)
     }
 
+    /// Whether the connection is to be closed when this transfer leaves it.
+    func forbidReuse(_ isForbidden: Bool) {
+        let code = sluice_curl_set_long(pointer, CURLOPT_FORBID_REUSE, isForbidden ? 1 : 0)
+        precondition(code == CURLE_OK, "CURLOPT_FORBID_REUSE: \(code.rawValue)")
+    }
+
     private mutating func setBody(_ request: TransferRequest, _ body: UnsafeRawBufferPointer?) throws(TransferError) {
         let impliedMethod: String
         switch request.body {

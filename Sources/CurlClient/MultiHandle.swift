@@ -68,4 +68,13 @@ struct MultiHandle {
         let code = curl_multi_remove_handle(pointer, easy.pointer)
         precondition(code == CURLM_OK, "curl_multi_remove_handle: \(code.rawValue)")
     }
+
+    /// Takes a transfer away in the middle. Its connection goes too, unless other streams use it: libcurl 7.88 leaves
+    /// an HTTP/2 stream's RST_STREAM in its buffer until something else is read or sent, and the server would go on
+    /// answering nobody.
+    func abort(_ easy: EasyHandle) {
+        easy.forbidReuse(true)
+        remove(easy)
+        easy.forbidReuse(false)
+    }
 }

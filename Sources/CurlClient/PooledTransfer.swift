@@ -12,6 +12,8 @@ final class PooledTransfer {
         case prepared
         /// curl works on it.
         case added
+        /// curl is done with it.
+        case ended
     }
 
     private(set) var easy: EasyHandle
@@ -101,8 +103,14 @@ final class PooledTransfer {
         stage = .added
     }
 
-    var isAdded: Bool { stage == .added }
-    var isRunning: Bool { stage != .pooled }
+    func hasEnded() {
+        stage = .ended
+    }
+
+    /// Whether curl holds the handle.
+    var isAdded: Bool { stage == .added || stage == .ended }
+    /// Whether a server works on it.
+    var isUnfinished: Bool { stage == .added && hasConnection }
 
     /// Back to the pool.
     /// - Returns: who is to be told of the end.

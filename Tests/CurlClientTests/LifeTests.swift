@@ -304,7 +304,7 @@ extension CurlClientTests {
             let descriptors = entries("/proc/self/fd")
             let threads = entries("/proc/self/task")
             for _ in 0..<5 { try await cycle() }
-            #expect(entries("/proc/self/fd") == descriptors)
+            #expect(entries("/proc/self/fd") <= descriptors)
             // Swift's own pool may have grown or shrunk by a thread meanwhile; five watchers would show.
             #expect(entries("/proc/self/task") < threads + 4)
             await server.stop()
