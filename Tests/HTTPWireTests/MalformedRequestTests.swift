@@ -117,7 +117,7 @@ import Testing
     func bytewise(text: String, error: WireError) {
         // A head whose end has not come may be told malformed only then.
         let whole = text.hasSuffix("\r\n\r\n") ? text : text + "\r\n\r\n"
-        #expect(throws: WireError.self) {
+        #expect(throws: error) {
             var parser = RequestParser(limits: WireLimits())
             var received = ByteBuffer()
             for byte in whole.utf8 {
