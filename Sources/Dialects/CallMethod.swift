@@ -8,17 +8,6 @@ package enum CallMethod: Sendable, Equatable, Hashable {
     /// Any other word after the colon, any other OpenAI path, or Pinecone's last path segment.
     case other(String)
 
-    package init(name: String) {
-        switch name {
-        case "generateContent": self = .generateContent
-        case "streamGenerateContent": self = .streamGenerateContent
-        case "embedContent": self = .embedContent
-        case "batchEmbedContents": self = .batchEmbedContents
-        case "countTokens": self = .countTokens
-        default: self = .other(name)
-        }
-    }
-
     /// As the configuration's `methods` spell it.
     package var name: String {
         switch self {
@@ -28,6 +17,32 @@ package enum CallMethod: Sendable, Equatable, Hashable {
         case .batchEmbedContents: "batchEmbedContents"
         case .countTokens: "countTokens"
         case .other(let name): name
+        }
+    }
+}
+
+extension CallMethod {
+    /// The word that ends a path. Known words cost no allocation.
+    init(word start: Int, of path: Span<UInt8>) {
+        switch path.count - start {
+        case 11 where path.has("countTokens", at: start): self = .countTokens
+        case 12 where path.has("embedContent", at: start): self = .embedContent
+        case 15 where path.has("generateContent", at: start): self = .generateContent
+        case 18 where path.has("batchEmbedContents", at: start): self = .batchEmbedContents
+        case 21 where path.has("streamGenerateContent", at: start): self = .streamGenerateContent
+        default: self.init(name: path.percentDecoded(start..<path.count))
+        }
+    }
+
+    /// A word whose escapes are decoded.
+    private init(name: String) {
+        switch name {
+        case "countTokens": self = .countTokens
+        case "embedContent": self = .embedContent
+        case "generateContent": self = .generateContent
+        case "batchEmbedContents": self = .batchEmbedContents
+        case "streamGenerateContent": self = .streamGenerateContent
+        default: self = .other(name)
         }
     }
 }

@@ -46,7 +46,7 @@ package struct CallShape: Sendable, Equatable {
             }
         case .pinecone:
             let start = path.indexBehindLastSlash
-            if start < path.count { method = CallMethod(name: path.percentDecoded(start..<path.count)) }
+            if start < path.count { method = CallMethod(word: start, of: path) }
         case .http:
             isOpenAI = path.index(behindSegment: "openai") != nil
         }
@@ -98,7 +98,7 @@ package struct CallShape: Sendable, Equatable {
             colon -= 1
         }
         guard word < path.count, colon > 0 else { return }
-        let method = CallMethod(name: path.percentDecoded(word..<path.count))
+        let method = CallMethod(word: word, of: path)
         self.method = method
         if let start = path.index(behindSegment: "models"), start < colon {
             model = path.percentDecoded(start..<colon)

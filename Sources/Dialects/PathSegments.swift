@@ -39,6 +39,9 @@ extension Span where Element == UInt8 {
 
     /// The bytes of `range` with `%XX` decoded (RFC 3986, 2.1); malformed escapes stay as they are.
     func percentDecoded(_ range: Range<Int>) -> String {
+        if !hasPercent(in: range), let text = try? UTF8Span(validating: extracting(range)) {
+            return String(copying: text)
+        }
         var bytes: [UInt8] = []
         bytes.reserveCapacity(range.count)
         var index = range.lowerBound
@@ -54,6 +57,11 @@ extension Span where Element == UInt8 {
             }
         }
         return String(decoding: bytes, as: UTF8.self)
+    }
+
+    private func hasPercent(in range: Range<Int>) -> Bool {
+        for index in range where self[index] == .percent { return true }
+        return false
     }
 }
 

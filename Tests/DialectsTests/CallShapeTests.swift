@@ -19,6 +19,8 @@ import Testing
             ("/v1beta/models/gemini-2.5-flash%3AgenerateContent", "generateContent", "gemini-2.5-flash"),
             ("/v1alpha/models/gemini-2.5-flash%3acountTokens", "countTokens", "gemini-2.5-flash"),
             ("/v1beta/models/gemini%2D2.5:embedContent", "embedContent", "gemini-2.5"),
+            ("/v1beta/models/m:batchEmbedContents", "batchEmbedContents", "m"),
+            ("/v1beta/models/m:stream%47enerateContent", "streamGenerateContent", "m"),
             ("/v1beta/tunedModels/a%20b:c:generateContent", "generateContent", "tunedModels/a b:c"),
             ("/prefix/v1beta/models/m:batchGenerateContent", "batchGenerateContent", "m"),
             ("/v1beta/batches/123:cancel", "cancel", nil),

@@ -46,6 +46,7 @@ import Testing
             ("[server]\n[ .admin]\n", "f:2: not TOML: a header needs a name"),
             ("a = 'b\n[[=c]]\n", "f:1: not TOML: Error while parsing literal string"),
             ("[]\n", "f:1: not TOML"),
+            ("a = 1\nb = [ 1,\n}", "f:3: not TOML: an array ends with ]"),
             ("[sever]\n", "f:1: sever: unknown key; did you mean \"server\"?"),
             ("[server]\nzzz = 1", "f:2: server.zzz: unknown key; known here: client_timeout, "),
             ("server = 1", "f:1: server: must be a table, is an integer"),

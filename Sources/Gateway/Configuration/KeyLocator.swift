@@ -7,8 +7,17 @@ struct KeyLocator {
     private var index = 0
     private var line = 1
     private var lines: [String: Int] = [:]
-    /// The first header that begins with no key, such as `[[[a]]]`: its line, and the bytes before it.
-    private(set) var malformedHeader: (line: Int, prefixLength: Int)?
+    /// What would end the process inside of the parser, as toml++ 3 asserts instead of reporting it.
+    struct Trap {
+        let line: Int
+        /// Bytes before the header or member with the mistake: they hold no trap.
+        let prefixLength: Int
+        let message: String
+    }
+
+    private(set) var trap: Trap?
+    /// Where the header or member began that is being read.
+    private var statementStart = 0
     /// How many tables an array of tables has so far.
     private var tableCounts: [String: Int] = [:]
 
@@ -33,6 +42,7 @@ struct KeyLocator {
         while true {
             skipBlank()
             guard let byte = peek else { return }
+            statementStart = index
             if byte == UInt8(ascii: "[") {
                 table = readHeader()
             } else {
@@ -44,13 +54,12 @@ struct KeyLocator {
     /// `[a.b]` or `[[a.b]]`; the names before the last go through the newest table of an array.
     private mutating func readHeader() -> String {
         let start = line
-        let prefixLength = index
         index += 1
         let isArray = peek == UInt8(ascii: "[")
         if isArray { index += 1 }
         skipSpaces()
-        if let byte = peek, malformedHeader == nil, !Self.beginsKey(byte), byte != UInt8(ascii: "]") {
-            malformedHeader = (start, prefixLength)
+        if let byte = peek, !Self.beginsKey(byte), byte != UInt8(ascii: "]") {
+            noteTrap("a header needs a name, as in [server] or [[route]]")
         }
         let names = readKey()
         skipLine()
@@ -135,6 +144,7 @@ struct KeyLocator {
                 index += 1
                 continue
             }
+            if byte == UInt8(ascii: "}") { noteTrap("an array ends with ], not with }") }
             let before = index
             let element = "\(path)[\(count)]"
             note(element, at: line)
@@ -208,6 +218,10 @@ struct KeyLocator {
 
     private mutating func skipToLineEnd() {
         while let byte = peek, byte != .lineFeed { index += 1 }
+    }
+
+    private mutating func noteTrap(_ message: String) {
+        if trap == nil { trap = Trap(line: line, prefixLength: statementStart, message: message) }
     }
 
     private mutating func note(_ path: String, at line: Int) {

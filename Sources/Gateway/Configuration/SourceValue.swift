@@ -30,11 +30,10 @@ enum SourceValue {
             let line = text.utf8[..<nul].count { $0 == UInt8(ascii: "\n") } + 1
             throw ConfigurationErrors([ConfigurationError(path: "", line: line, message: "holds a NUL byte")])
         }
-        // The parser ends the process on a header that begins with no key (toml++ 3, `parse_key`).
-        if let header = KeyLocator(text).malformedHeader {
-            _ = try parse(String(decoding: text.utf8.prefix(header.prefixLength), as: UTF8.self))
-            let message = "not TOML: a header needs a name, as in [server] or [[route]]"
-            throw ConfigurationErrors([ConfigurationError(path: "", line: header.line, message: message)])
+        if let trap = KeyLocator(text).trap {
+            _ = try parse(String(decoding: text.utf8.prefix(trap.prefixLength), as: UTF8.self))
+            let error = ConfigurationError(path: "", line: trap.line, message: "not TOML: \(trap.message)")
+            throw ConfigurationErrors([error])
         }
         do {
             return members(of: try TOMLTable(string: text))
