@@ -50,8 +50,11 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOFoundationCompat", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
-            ]
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ],
+            resources: [.embedInCode("OpenAPI"), .embedInCode("Web")]
         ),
         .target(
             name: "Gateway",
@@ -71,6 +74,7 @@ let package = Package(
         .target(
             name: "Simulator",
             dependencies: [
+                "ProcessLog",
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),
@@ -103,7 +107,7 @@ let package = Package(
         .target(
             name: "RateLimit",
             dependencies: [
-                "RedisClient",
+                "Hashing", "RedisClient",
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
             resources: [.embedInCode("Lua")]
@@ -241,7 +245,8 @@ let package = Package(
         .testTarget(
             name: "RateLimitTests",
             dependencies: [
-                "RateLimit", "RedisClient", "TestSupport",
+                "Hashing", "RateLimit", "RedisClient", "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ]

@@ -1,6 +1,7 @@
 package import Hummingbird
 package import Logging
 internal import NIOCore
+internal import ProcessLog
 internal import ServiceLifecycle
 internal import UnixSignals
 
@@ -13,8 +14,7 @@ package enum SimulatorExit: Int32, Error {
 /// Serves until SIGTERM or SIGINT, then lets calls in flight finish.
 /// - Throws: `.unavailable`: the address could not be listened on.
 package func runSimulator(_ options: SimulatorOptions) async throws(SimulatorExit) {
-    var logger = Logger(label: "simulator", factory: { StandardErrorLogHandler(label: $0) })
-    logger.logLevel = .notice
+    let logger = Logger(label: "simulator") { StandardErrorLog(label: $0, level: .notice) }
     let application = simulatorApplication(Simulation(options: options), logger: logger)
     var configuration = ServiceGroupConfiguration(
         services: [application],
