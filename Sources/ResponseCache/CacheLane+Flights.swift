@@ -101,7 +101,9 @@ extension CacheLane {
         }
         flight.state = .waiting(leader: leader)
         let poll = cache.settings.poll.nanoseconds
-        schedule(flight, in: .nanoseconds(.random(in: poll * 3 / 4...poll * 5 / 4))) { self.ask(flight, waitedFor: leader) }
+        schedule(flight, in: .nanoseconds(.random(in: poll * 3 / 4...poll * 5 / 4))) {
+            self.ask(flight, waitedFor: leader)
+        }
     }
 
     // MARK: Leading
@@ -277,7 +279,9 @@ extension CacheLane {
     private func giveUp(_ flight: Flight) -> Bool {
         guard cache.flights.closeIfEmpty(flight.key, flight: flight.number) else { return false }
         drop(flight)
-        if case .leading(let caller?) = flight.state { caller.lane.run { [number = flight.number] in $0.abandon(number) } }
+        if case .leading(let caller?) = flight.state {
+            caller.lane.run { [number = flight.number] in $0.abandon(number) }
+        }
         return true
     }
 

@@ -47,7 +47,9 @@ package final class CacheLane {
         case .stale(let answer, let mayRevalidate):
             count(.memoryHit)
             count(.stale)
-            return .answered(.hit(CacheHit(answer, now: now, revalidation: mayRevalidate ? revalidation(request) : nil)))
+            return .answered(
+                .hit(CacheHit(answer, now: now, revalidation: mayRevalidate ? revalidation(request) : nil))
+            )
         case .onError(let answer): staleCopy = answer
         case .none: break
         }
@@ -65,7 +67,9 @@ package final class CacheLane {
 
     // MARK: Ways of a miss
 
-    private func peek(_ request: CacheRequest, now: NIODeadline, _ done: @escaping (CacheOutcome) -> Void) -> CacheLookup {
+    private func peek(_ request: CacheRequest, now: NIODeadline, _ done: @escaping (CacheOutcome) -> Void)
+        -> CacheLookup
+    {
         guard let redis, redis.isUsable(now: now) else { return .answered(notFound(request)) }
         let ticket = makeTicket(request, done)
         let stamp = cache.memory.stamp(for: request.tags)

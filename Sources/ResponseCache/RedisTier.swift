@@ -66,11 +66,13 @@ final class RedisTier {
         _ done: @escaping (Finding) -> Void
     ) {
         let arguments: [RedisArgument] = [
-            .text(mode.rawValue), .text(names.routeField(tags.route)), .text(names.clientField(tags.client)), .text(token),
+            .text(mode.rawValue), .text(names.routeField(tags.route)), .text(names.clientField(tags.client)),
+            .text(token),
             .integer(settings.lockExpiry.milliseconds), .text(replica), .integer(settings.waiterExpiry.milliseconds),
             .integer(maximumAge?.milliseconds ?? -1), .text(waitedFor), "",
         ]
-        eval(Self.lookup, names.all(key), arguments, timeout: settings.redisTimeout) { [eventLoop = connection.eventLoop] in
+        eval(Self.lookup, names.all(key), arguments, timeout: settings.redisTimeout) {
+            [eventLoop = connection.eventLoop] in
             done($0.flatMap { Self.finding($0, now: eventLoop.now) } ?? .failed)
         }
     }
@@ -89,7 +91,8 @@ final class RedisTier {
         let spans = [freshness.timeToLive, freshness.staleWhileRevalidate, freshness.staleIfError]
         let arguments: [RedisArgument] = [
             .text(token), .text(generations), .text(names.routeField(answer.tags.route)),
-            .text(names.clientField(answer.tags.client)), .buffer(StoredAnswerCoding.head(of: answer)), .buffer(answer.body),
+            .text(names.clientField(answer.tags.client)), .buffer(StoredAnswerCoding.head(of: answer)),
+            .buffer(answer.body),
             .text(spans.map { String($0.milliseconds) }.joined(separator: " ")),
             .integer(max(1, freshness.retention.milliseconds)), .integer(settings.lastWordExpiry.milliseconds),
             .text(names.channel), .text(names.endedMessage(key)), "",
