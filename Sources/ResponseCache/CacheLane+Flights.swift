@@ -11,16 +11,17 @@ extension CacheLane {
         let number = cache.nextNumber()
         let own = LaneHandle(self)
         let caller = FlightCaller(lane: own, ticket: ticket.number)
-        guard cache.flights.join(request.key, caller: caller, flight: number, owner: own) else { return nil }
+        let stamp = cache.memory.stamp(for: request.tags)
+        guard cache.flights.join(request.key, stamp, caller: caller, flight: number, owner: own) else { return nil }
         let flight = Flight(
             key: request.key,
             number: number,
             tags: request.tags,
-            stamp: cache.memory.stamp(for: request.tags),
+            stamp: stamp,
             maximumAge: request.directives.maximumAge
         )
         flight.staleCopy = staleCopy
-        flights[request.key] = flight
+        flights[number] = flight
         guard let redis, redis.isUsable(now: now) else {
             flight.state = .leading(caller)
             return grant(flight)
@@ -33,12 +34,12 @@ extension CacheLane {
     func revalidate(_ key: CacheKey, tags: CacheTags, _ done: @escaping (FillToken?) -> Void) {
         eventLoop.preconditionInEventLoop()
         let number = cache.nextNumber()
-        guard cache.flights.begin(key, flight: number, owner: LaneHandle(self)) else { return done(nil) }
         let stamp = cache.memory.stamp(for: tags)
+        guard cache.flights.begin(key, stamp, flight: number, owner: LaneHandle(self)) else { return done(nil) }
         let flight = Flight(key: key, number: number, tags: tags, stamp: stamp, maximumAge: nil)
         flight.isRevalidation = true
         flight.revalidation = done
-        flights[key] = flight
+        flights[number] = flight
         if let redis, redis.isUsable(now: eventLoop.now) { ask(flight) } else { takeOff(flight) }
     }
 
@@ -58,7 +59,7 @@ extension CacheLane {
             maximumAge: flight.maximumAge,
             waitedFor: waitedFor
         ) { finding in
-            guard self.flights[flight.key] === flight, case .asking = flight.state else { return }
+            guard self.flights[flight.number] === flight, case .asking = flight.state else { return }
             self.found(finding, flight)
         }
     }
@@ -91,7 +92,7 @@ extension CacheLane {
 
     private func wait(_ flight: Flight, for leader: String) {
         if cache.flights.closeIfEmpty(flight.key, flight: flight.number) {
-            flights[flight.key] = nil
+            flights[flight.number] = nil
             redis?.leave(flight.key)
             return
         }
@@ -147,32 +148,43 @@ extension CacheLane {
     }
 
     private func scheduleRenewal(_ flight: Flight) {
-        guard flight.generations != nil, let redis else { return }
+        guard flight.generations != nil else { return }
         schedule(flight, in: cache.settings.renewal) {
             if !flight.isRevalidation, self.cache.flights.isEmpty(flight.key, flight: flight.number) {
                 self.askWhoWaits(flight)
             } else {
-                redis.renew(flight.key, token: self.token(of: flight), releasingIfAlone: false) { _ in }
+                self.renew(flight, releasingIfAlone: false) { _ in }
             }
             self.scheduleRenewal(flight)
         }
     }
 
+    private func renew(_ flight: Flight, releasingIfAlone: Bool, _ done: @escaping (Int?) -> Void) {
+        guard let redis, let generations = flight.generations else { return done(nil) }
+        redis.renew(
+            flight.key,
+            token: token(of: flight),
+            generations: generations,
+            releasingIfAlone: releasingIfAlone,
+            done
+        )
+    }
+
     // MARK: Ending
 
     /// From a token, on its lane.
-    func filled(flight: (number: UInt64, owner: LaneHandle)?, key: CacheKey, result: FillResult, leader: UInt64?) {
+    func filled(_ flight: (number: UInt64, owner: LaneHandle)?, _ result: FillResult, leader: UInt64?) {
         guard let flight else { return }
-        flight.owner.run { $0.finish(key, flight.number, result, leader: leader) }
+        flight.owner.run { $0.finish(flight.number, result, leader: leader) }
     }
 
-    private func finish(_ key: CacheKey, _ number: UInt64, _ result: FillResult, leader: UInt64?) {
-        guard let flight = flights[key], flight.number == number, case .leading = flight.state else { return }
+    private func finish(_ number: UInt64, _ result: FillResult, leader: UInt64?) {
+        guard let flight = flights[number], case .leading = flight.state else { return }
         switch result {
         case .completed(let answer):
             end(flight, except: leader) { .collapsed(answer) }
             guard let redis, let generations = flight.generations else { return }
-            redis.store(answer, for: key, token: token(of: flight), generations: generations)
+            redis.store(answer, for: flight.key, token: token(of: flight), generations: generations)
         case .failed(.clientError(let answer)):
             end(flight, except: leader) { .collapsed(answer) }
             release(flight, .answer(answer))
@@ -193,7 +205,7 @@ extension CacheLane {
     func refuse(_ grant: FlightGrant, ticket: UInt64) {
         grant.owner.run { lane in
             guard
-                let flight = lane.flights[grant.key], flight.number == grant.flight,
+                let flight = lane.flights[grant.flight],
                 case .leading(let caller) = flight.state, caller?.ticket == ticket
             else { return }
             lane.pass(flight, from: ticket)
@@ -221,7 +233,7 @@ extension CacheLane {
 
     private func drop(_ flight: Flight) {
         flight.timer?.cancel()
-        flights[flight.key] = nil
+        flights[flight.number] = nil
     }
 
     private func release(_ flight: Flight, _ lastWord: RedisTier.LastWord) {
@@ -239,20 +251,20 @@ extension CacheLane {
     /// A caller of this lane has gone.
     func depart(_ key: CacheKey, ticket: UInt64) {
         guard let (number, owner) = cache.flights.leave(key, ticket: ticket) else { return }
-        owner.run { $0.emptied(key, number) }
+        owner.run { $0.emptied(number) }
     }
 
-    private func emptied(_ key: CacheKey, _ number: UInt64) {
-        guard let flight = flights[key], flight.number == number else { return }
+    private func emptied(_ number: UInt64) {
+        guard let flight = flights[number] else { return }
         switch flight.state {
         // Redis's reply decides: a lock is given back, a place among the waiting too.
         case .asking: break
         case .waiting:
-            guard cache.flights.closeIfEmpty(key, flight: number) else { return }
+            guard cache.flights.closeIfEmpty(flight.key, flight: number) else { return }
             drop(flight)
-            redis?.leave(key)
+            redis?.leave(flight.key)
         case .leading:
-            guard !flight.isRevalidation, cache.flights.isEmpty(key, flight: number) else { return }
+            guard !flight.isRevalidation, cache.flights.isEmpty(flight.key, flight: number) else { return }
             askWhoWaits(flight)
         }
     }
@@ -265,13 +277,13 @@ extension CacheLane {
         }
         guard !flight.isChecking else { return }
         flight.isChecking = true
-        redis.renew(flight.key, token: token(of: flight), releasingIfAlone: true) { waiting in
+        renew(flight, releasingIfAlone: true) { waiting in
             flight.isChecking = false
-            guard self.flights[flight.key] === flight, case .leading = flight.state else { return }
+            guard self.flights[flight.number] === flight, case .leading = flight.state else { return }
             if let waiting, waiting > 0 { return }
             if self.giveUp(flight) { return }
             // Somebody came in the meantime: take the lock again.
-            redis.renew(flight.key, token: self.token(of: flight), releasingIfAlone: false) { _ in }
+            self.renew(flight, releasingIfAlone: false) { _ in }
         }
     }
 
@@ -288,8 +300,8 @@ extension CacheLane {
     // MARK: Messages of other replicas
 
     /// A leader has ended.
-    func wake(_ key: CacheKey) {
-        guard let flight = flights[key] else { return }
+    func wake(_ number: UInt64) {
+        guard let flight = flights[number] else { return }
         switch flight.state {
         case .asking: flight.wokenWhileAsking = true
         case .waiting(let leader): ask(flight, waitedFor: leader)
@@ -298,15 +310,15 @@ extension CacheLane {
     }
 
     /// No other replica waits any more.
-    func othersLeft(_ key: CacheKey) {
-        guard let flight = flights[key] else { return }
-        emptied(key, flight.number)
+    func othersLeft(_ number: UInt64) {
+        guard let flight = flights[number], case .leading = flight.state else { return }
+        emptied(number)
     }
 
     private func schedule(_ flight: Flight, in delay: TimeAmount, _ body: @escaping () -> Void) {
         flight.timer?.cancel()
         flight.timer = eventLoop.assumeIsolated().scheduleTask(in: delay) {
-            if self.flights[flight.key] === flight { body() }
+            if self.flights[flight.number] === flight { body() }
         }
     }
 }

@@ -10,8 +10,8 @@ package final class CacheLane {
     private var tickets: [UInt64: CacheTicket] = [:]
     /// Tokens that this lane handed out, by their flight's number; their holders own them.
     private var tokens: [UInt64: WeakToken] = [:]
-    /// Flights that this lane began.
-    var flights: [CacheKey: Flight] = [:]
+    /// Flights that this lane began, by number.
+    var flights: [UInt64: Flight] = [:]
     /// Purges that Redis has not confirmed.
     var purges = PendingPurges()
     /// Set on the lane that listens for the process.
@@ -156,7 +156,10 @@ package final class CacheLane {
         switch news {
         case .again: return askAgain(ticket, now: now)
         case .hit(let answer, _):
-            if let oldest = ticket.request.directives.maximumAge, answer.age(at: now) > oldest {
+            // The flight was begun by who asked for less.
+            if let oldest = ticket.request.directives.maximumAge,
+                answer.age(at: now) > oldest || answer.remaining(at: now) <= .zero
+            {
                 return askAgain(ticket, now: now)
             }
         default: break
@@ -208,8 +211,10 @@ package final class CacheLane {
         return .hit(hit)
     }
 
-    private func revalidation(_ request: CacheRequest) -> Revalidation {
-        Revalidation(lane: self, key: request.key, tags: request.tags)
+    /// - Returns: `nil` for who wants nothing fetched or stored.
+    private func revalidation(_ request: CacheRequest) -> Revalidation? {
+        guard !request.directives.noStore, !request.directives.onlyIfCached else { return nil }
+        return Revalidation(lane: self, key: request.key, tags: request.tags)
     }
 
     // MARK: Tickets and tokens

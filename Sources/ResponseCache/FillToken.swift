@@ -60,20 +60,20 @@ package final class FillToken {
     package func complete(_ answer: StoredAnswer) {
         guard close() else { return }
         guard answer.contentBytes <= lane.cache.settings.maximumEntry else {
-            return lane.filled(flight: flight, key: key, result: .failed(.notShareable), leader: ticket)
+            return lane.filled(flight, .failed(.notShareable), leader: ticket)
         }
         lane.keep(answer, key: key, stamp: stamp)
         lane.count(.stored)
         if flight == nil {
             lane.storeUnlocked(answer, key: key, generations: generations)
         } else {
-            lane.filled(flight: flight, key: key, result: .completed(answer), leader: ticket)
+            lane.filled(flight, .completed(answer), leader: ticket)
         }
     }
 
     package func fail(_ failure: Failure) {
         guard close() else { return }
-        lane.filled(flight: flight, key: key, result: .failed(failure), leader: ticket)
+        lane.filled(flight, .failed(failure), leader: ticket)
     }
 
     /// The holder's caller has gone. The call goes on while others wait for it; `onAbandoned` tells when nobody does.

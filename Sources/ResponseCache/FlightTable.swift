@@ -35,33 +35,40 @@ struct FlightCaller: Sendable {
 final class FlightTable: Sendable {
     private struct Seat {
         let flight: UInt64
+        let stamp: GenerationStamp
         let owner: LaneHandle
         /// By ticket: tickets are numbered in order, so the least has waited longest, and leaving stays O(1) for thousands.
         var callers: [UInt64: FlightCaller]
     }
 
-    private let seats = Mutex<[CacheKey: Seat]>([:])
-
-    var count: Int { seats.withLock { $0.count } }
+    /// A key has two flights where a purge came in between: who asks after it must not get what was asked for before.
+    private let seats = Mutex<[CacheKey: [Seat]]>([:])
 
     /// - Parameter flight: the number of the flight that begins if there is none.
     /// - Returns: whether it began.
-    func join(_ key: CacheKey, caller: FlightCaller, flight: UInt64, owner: LaneHandle) -> Bool {
+    func join(
+        _ key: CacheKey,
+        _ stamp: GenerationStamp,
+        caller: FlightCaller,
+        flight: UInt64,
+        owner: LaneHandle
+    ) -> Bool {
         seats.withLock { seats in
-            if seats[key] != nil {
-                seats[key]?.callers[caller.ticket] = caller
+            if let place = seats[key]?.firstIndex(where: { $0.stamp == stamp }) {
+                seats[key]?[place].callers[caller.ticket] = caller
                 return false
             }
-            seats[key] = Seat(flight: flight, owner: owner, callers: [caller.ticket: caller])
+            let seat = Seat(flight: flight, stamp: stamp, owner: owner, callers: [caller.ticket: caller])
+            seats[key, default: []].append(seat)
             return true
         }
     }
 
     /// Begins a flight that nobody waits for, unless there is one.
-    func begin(_ key: CacheKey, flight: UInt64, owner: LaneHandle) -> Bool {
+    func begin(_ key: CacheKey, _ stamp: GenerationStamp, flight: UInt64, owner: LaneHandle) -> Bool {
         seats.withLock { seats in
-            guard seats[key] == nil else { return false }
-            seats[key] = Seat(flight: flight, owner: owner, callers: [:])
+            if seats[key]?.contains(where: { $0.stamp == stamp }) == true { return false }
+            seats[key, default: []].append(Seat(flight: flight, stamp: stamp, owner: owner, callers: [:]))
             return true
         }
     }
@@ -69,8 +76,9 @@ final class FlightTable: Sendable {
     /// - Returns: the flight's number and owner if nobody is left.
     func leave(_ key: CacheKey, ticket: UInt64) -> (flight: UInt64, owner: LaneHandle)? {
         seats.withLock { seats in
-            guard seats[key]?.callers.removeValue(forKey: ticket) != nil else { return nil }
-            guard let seat = seats[key], seat.callers.isEmpty else { return nil }
+            guard let place = seats[key]?.firstIndex(where: { $0.callers[ticket] != nil }) else { return nil }
+            seats[key]?[place].callers[ticket] = nil
+            guard let seat = seats[key]?[place], seat.callers.isEmpty else { return nil }
             return (seat.flight, seat.owner)
         }
     }
@@ -78,37 +86,43 @@ final class FlightTable: Sendable {
     /// Who has waited longest.
     func first(_ key: CacheKey, flight: UInt64) -> FlightCaller? {
         seats.withLock { seats in
-            guard let seat = seats[key], seat.flight == flight else { return nil }
-            return seat.callers.min { $0.key < $1.key }?.value
+            seats[key]?.first { $0.flight == flight }?.callers.min { $0.key < $1.key }?.value
         }
     }
 
     func isEmpty(_ key: CacheKey, flight: UInt64) -> Bool {
         seats.withLock { seats in
-            guard let seat = seats[key], seat.flight == flight else { return true }
-            return seat.callers.isEmpty
+            seats[key]?.first { $0.flight == flight }?.callers.isEmpty ?? true
         }
     }
 
     /// Ends a flight.
-    /// - Returns: who waited.
+    /// - Returns: who waited, the longest first.
     func close(_ key: CacheKey, flight: UInt64) -> [FlightCaller] {
-        seats.withLock { seats in
-            guard seats[key]?.flight == flight else { return [] }
-            return seats.removeValue(forKey: key).map { $0.callers.values.sorted { $0.ticket < $1.ticket } } ?? []
-        }
+        let callers = seats.withLock { Self.remove(&$0, key, flight: flight, onlyIfEmpty: false)?.callers.values }
+        return callers?.sorted { $0.ticket < $1.ticket } ?? []
     }
 
     /// Ends a flight if nobody waits.
     func closeIfEmpty(_ key: CacheKey, flight: UInt64) -> Bool {
-        seats.withLock { seats in
-            guard let seat = seats[key], seat.flight == flight, seat.callers.isEmpty else { return false }
-            seats[key] = nil
-            return true
-        }
+        seats.withLock { Self.remove(&$0, key, flight: flight, onlyIfEmpty: true) != nil }
     }
 
-    func owner(of key: CacheKey) -> LaneHandle? {
-        seats.withLock { $0[key]?.owner }
+    /// The flights of a key, and who can be told of them.
+    func owners(of key: CacheKey) -> [(flight: UInt64, owner: LaneHandle)] {
+        seats.withLock { $0[key]?.map { ($0.flight, $0.owner) } ?? [] }
+    }
+
+    private static func remove(
+        _ seats: inout [CacheKey: [Seat]],
+        _ key: CacheKey,
+        flight: UInt64,
+        onlyIfEmpty: Bool
+    ) -> Seat? {
+        guard let place = seats[key]?.firstIndex(where: { $0.flight == flight }) else { return nil }
+        if onlyIfEmpty, seats[key]?[place].callers.isEmpty == false { return nil }
+        let seat = seats[key]?.remove(at: place)
+        if seats[key]?.isEmpty == true { seats[key] = nil }
+        return seat
     }
 }

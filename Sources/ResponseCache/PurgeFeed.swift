@@ -44,13 +44,15 @@ extension CacheLane {
         guard let redis, !purges.isSending, !purges.scopes.isEmpty else { return }
         purges.isSending = true
         let (scopes, confirmations) = purges.take()
-        redis.purge(scopes) { confirmed in
-            self.purges.isSending = false
+        let done = { (confirmed: Bool) in
             for confirmation in confirmations { confirmation(confirmed) }
-            if confirmed { return self.sendPurges() }
-            self.purges.add(scopes)
-            self.eventLoop.assumeIsolated().scheduleTask(in: Self.retry) { self.sendPurges() }
+            if !confirmed { self.purges.add(scopes) }
+            self.eventLoop.assumeIsolated().scheduleTask(in: confirmed ? .zero : Self.retry) {
+                self.purges.isSending = false
+                self.sendPurges()
+            }
         }
+        if redis.isUsable(now: eventLoop.now) { redis.purge(scopes, done) } else { done(false) }
     }
 
     /// Makes this the lane that listens for its process: to purges, and to other replicas' flights. Also sweeps memory. Once a process.
@@ -94,8 +96,10 @@ final class PurgeFeed {
         guard let names = lane.redis?.names, !isStopped else { return }
         let flights = lane.cache.flights
         switch names.message(message) {
-        case .ended(let key): flights.owner(of: key)?.run { $0.wake(key) }
-        case .left(let key): flights.owner(of: key)?.run { $0.othersLeft(key) }
+        case .ended(let key):
+            for (flight, owner) in flights.owners(of: key) { owner.run { $0.wake(flight) } }
+        case .left(let key):
+            for (flight, owner) in flights.owners(of: key) { owner.run { $0.othersLeft(flight) } }
         case .purged(let field, let value):
             known[field] = value
             known["last"] = value

@@ -131,9 +131,16 @@ final class RedisTier {
     }
 
     /// - Parameter done: gets how many replicas wait, -1 where another leads, `nil` where Redis did not say.
-    func renew(_ key: CacheKey, token: String, releasingIfAlone: Bool, _ done: @escaping (Int?) -> Void) {
+    func renew(
+        _ key: CacheKey,
+        token: String,
+        generations: String,
+        releasingIfAlone: Bool,
+        _ done: @escaping (Int?) -> Void
+    ) {
         let arguments: [RedisArgument] = [
-            .text(token), .integer(settings.lockExpiry.milliseconds), releasingIfAlone ? "release" : "keep", "",
+            .text(token), .integer(settings.lockExpiry.milliseconds), releasingIfAlone ? "release" : "keep",
+            .text(generations), "",
         ]
         eval(Self.renew, [names.lock(key)], arguments, timeout: settings.renewal) { done($0?.integer) }
     }

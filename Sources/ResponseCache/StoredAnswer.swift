@@ -3,6 +3,7 @@ package import NIOCore
 /// What a purge can name an answer by.
 package struct CacheTags: Sendable, Hashable {
     package let route: String
+    /// Empty where clients share their answers: then none of them owns one.
     package let client: String
 
     package init(route: String, client: String) {

@@ -6,7 +6,7 @@
 --
 -- Returns 1 where it was waiting.
 local left = redis.call('HDEL', KEYS[1], 'w:' .. ARGV[1])
-if left == 1 and redis.call('HLEN', KEYS[1]) == 1 then
+if left == 1 and redis.call('HLEN', KEYS[1]) == 2 then
     redis.call('PUBLISH', ARGV[2], ARGV[3])
 end
 return left

@@ -2,7 +2,7 @@
 -- Version 1. Cost: at most 6 commands on 4 keys, plus the answer's bytes on a hit.
 --
 -- KEYS[1] entry, hash: h head, b body, t stored at (ms), f "ttl swr sie" (ms), g generations under which it was asked for
--- KEYS[2] fill lock, hash: o token of the leader, w:<replica> until when (ms) that replica waits
+-- KEYS[2] fill lock, hash: o token of the leader, g generations under which it asks, w:<replica> until when (ms) that replica waits
 -- KEYS[3] what a leader left to those who waited for it, hash: o its token, k kind, h, b, s status
 -- KEYS[4] generations, hash: all, r:<route>, c:<client>, last
 -- ARGV[1] "get"; "peek": neither fetch nor wait; "refresh": fetch what is stale unless somebody does; "skip": fetch without a lock
@@ -72,15 +72,17 @@ if ARGV[9] ~= '' then
     end
 end
 
-local leader = redis.call('HGET', KEYS[2], 'o')
-if leader and leader ~= ARGV[4] then
+-- What was asked for before a purge is no answer to who asks after it: such a leader is not waited for, unless one did already.
+local lock = redis.call('HMGET', KEYS[2], 'o', 'g')
+local leader = lock[1]
+if leader and leader ~= ARGV[4] and (lock[2] == generations or leader == ARGV[9]) then
     if mode == 'refresh' then
         return {'busy'}
     end
     redis.call('HSET', KEYS[2], 'w:' .. ARGV[6], now + tonumber(ARGV[7]))
     return {'wait', leader}
 end
-redis.call('HSET', KEYS[2], 'o', ARGV[4])
+redis.call('HSET', KEYS[2], 'o', ARGV[4], 'g', generations)
 redis.call('PEXPIRE', KEYS[2], ARGV[5])
 if onError then
     return copy('lead', generations)

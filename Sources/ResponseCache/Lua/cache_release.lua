@@ -11,7 +11,7 @@
 if redis.call('HGET', KEYS[1], 'o') ~= ARGV[1] then
     return 0
 end
-local waiting = redis.call('HLEN', KEYS[1]) > 1
+local waiting = redis.call('HLEN', KEYS[1]) > 2
 redis.call('DEL', KEYS[1])
 if waiting then
     if ARGV[2] ~= '' then

@@ -18,15 +18,15 @@ local numbers = redis.call('HMGET', KEYS[4], 'all', ARGV[3], ARGV[4])
 local generations = (numbers[1] or '0') .. ',' .. (numbers[2] or '0') .. ',' .. (numbers[3] or '0')
 local current = generations == ARGV[2]
 local leader = redis.call('HGET', KEYS[2], 'o')
--- Another's waiters are served too: who took over from a leader that only seemed dead.
-local waiting = leader and redis.call('HLEN', KEYS[2]) > 1
+-- Another's waiters are served too: those of who took over from a leader that only seemed dead, or that a purge outdated.
+local waiting = leader and redis.call('HLEN', KEYS[2]) > 2
 if leader == ARGV[1] then
     redis.call('DEL', KEYS[2])
 end
 if current then
     redis.call('HSET', KEYS[1], 'h', ARGV[5], 'b', ARGV[6], 't', now, 'f', ARGV[7], 'g', generations)
     redis.call('PEXPIRE', KEYS[1], ARGV[8])
-elseif waiting and leader == ARGV[1] then
+elseif waiting then
     redis.call('HSET', KEYS[3], 'o', ARGV[1], 'k', 'answer', 'h', ARGV[5], 'b', ARGV[6])
     redis.call('PEXPIRE', KEYS[3], ARGV[9])
 end
