@@ -1,0 +1,1 @@
+"""What the benchmarks share: installing peers, starting them, loading them, reading their cost, telling the result."""
