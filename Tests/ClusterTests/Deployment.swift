@@ -11,6 +11,8 @@ final class Deployment: Sendable {
         var redis = true
         var balancer = false
         var simulator: [String] = []
+        /// More lines of `[server]`.
+        var server = ""
         /// Configuration beside what `Deployment` writes itself: listen, redis, admin, upstreams' addresses.
         var configuration: String
         var environment: [String: String] = [:]
@@ -137,7 +139,8 @@ final class Deployment: Sendable {
         simulator: SimulatorProcess,
         redis: RedisServer?
     ) throws -> ServerProcess {
-        var text = "[server]\nlisten = \"127.0.0.1:\(port)\"\nthreads = 1\ntrusted_proxies = [\"127.0.0.0/8\"]\n\n"
+        var text = "[server]\nlisten = \"127.0.0.1:\(port)\"\nthreads = 1\ntrusted_proxies = [\"127.0.0.0/8\"]\n"
+        text += options.server + "\n\n"
         if let redis { text += "[redis]\nurl = \"\(redis.url)\"\n${REDIS_MORE}\n\n" }
         text += "[admin]\ntoken = \"\(adminToken)\"\n\n"
         text += options.configuration

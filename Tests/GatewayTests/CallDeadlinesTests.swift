@@ -7,7 +7,9 @@ import Testing
 struct CallDeadlinesTests {
     private let arrival = NIODeadline.uptimeNanoseconds(1_000_000_000)
 
-    private func deadlines(_ fields: String, maxWait: Duration = .seconds(60), timeout: Duration? = nil) throws -> CallDeadlines {
+    private func deadlines(_ fields: String, maxWait: Duration = .seconds(60), timeout: Duration? = nil) throws
+        -> CallDeadlines
+    {
         let block = try FieldBlock(parsing: ByteBuffer(string: fields))
         return CallDeadlines(
             arrival: arrival,
@@ -48,7 +50,10 @@ struct CallDeadlinesTests {
         #expect(RequestPreferences(fields: block).wait == nil)
     }
 
-    @Test("wait is found among other preferences", arguments: ["respond-async, wait=7", "wait=7; x=1, y", "WAIT=\"7\""])
+    @Test(
+        "wait is found among other preferences",
+        arguments: ["respond-async, wait=7", "wait=7; x=1, y", "WAIT=\"7\""]
+    )
     func among(value: String) throws {
         let block = try FieldBlock(parsing: ByteBuffer(string: "Prefer: \(value)\r\n"))
         #expect(RequestPreferences(fields: block).wait == 7)

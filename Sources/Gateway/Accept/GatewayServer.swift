@@ -36,7 +36,8 @@ package final class GatewayServer: Sendable {
             .serverChannelOption(.backlog, value: 4_096)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .serverChannelOption(.maxMessagesPerRead, value: 64)
-            .childChannelOption(.maxMessagesPerRead, value: 4)
+            .childChannelOption(.maxMessagesPerRead, value: 1)
+            .childChannelOption(.autoRead, value: false)
             .childChannelOption(.writeBufferWaterMark, value: .init(low: 64 << 10, high: 128 << 10))
             .childChannelInitializer { [self] channel in
                 channel.eventLoop.makeCompletedFuture { try self.initialize(channel, isAdmin: isAdmin) }
@@ -61,7 +62,8 @@ package final class GatewayServer: Sendable {
         let handler = HTTP1ServerHandler(
             limits: limits,
             timeouts: timeouts,
-            delegate: ConnectionDelegate(pipeline: pipeline, connection: connection)
+            delegate: ConnectionDelegate(pipeline: pipeline, connection: connection),
+            date: pipeline.date
         )
         try channel.pipeline.syncOperations.addHandler(handler)
         connections.add(channel, drain: NIOLoopBound(handler, eventLoop: channel.eventLoop))

@@ -8,6 +8,8 @@ internal import RateLimit
 /// Each step gets the call, and either answers or hands it on; the order stands here and nowhere else.
 package final class Pipeline {
     package let worker: Worker
+    /// One for all connections of the loop: the text is made once a second.
+    package let date = DateField()
     private let identify: IdentifyStep
     private let limit: LimitStep
     private let cache: CacheStep
@@ -34,7 +36,9 @@ package final class Pipeline {
 
         if ownEndpoints.take(exchange, connection: connection) { return exchange }
         switch identify.begin(.accept(exchange), peer: connection.peer, memo: &connection.keys) {
-        case .answer(let refusal): responder.refuse(refusal)
+        case .answer(let refusal, let route):
+            finishCounting(exchange, route: route)
+            responder.refuse(refusal)
         case .forward(let call): limited(call)
         }
         return exchange

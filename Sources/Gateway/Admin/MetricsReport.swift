@@ -1,5 +1,5 @@
-package import NIOCore
 internal import Dialects
+package import NIOCore
 
 /// `GET /metrics`: this replica's own counters, for Prometheus to sum; names begin with `gateway_`.
 extension StatsReport {
@@ -19,7 +19,11 @@ extension StatsReport {
     }
 
     private func requests(_ snapshot: TelemetrySnapshot, into text: inout PrometheusText) {
-        text.family("gateway_requests_total", "counter", "Requests answered, by route and status; 499: the client left.")
+        text.family(
+            "gateway_requests_total",
+            "counter",
+            "Requests answered, by route and status; 499: the client left."
+        )
         for (row, statuses) in snapshot.counters.byRouteAndStatus.enumerated() {
             let route = row < plan.routes.count ? plan.routes[row].name : ""
             for (column, count) in statuses.enumerated() where count > 0 {
@@ -28,7 +32,11 @@ extension StatsReport {
         }
         text.family("gateway_requests_in_flight", "gauge", "Requests that are not answered yet.")
         text.sample("gateway_requests_in_flight", [], snapshot.counters.inFlight)
-        text.family("gateway_duration_seconds", "histogram", "What the gateway itself took, waiting and upstream apart.")
+        text.family(
+            "gateway_duration_seconds",
+            "histogram",
+            "What the gateway itself took, waiting and upstream apart."
+        )
         text.histogram("gateway_duration_seconds", [], snapshot.latencyOfAll.gateway)
         text.family("gateway_queue_wait_seconds", "histogram", "How long calls waited for their slots.")
         text.histogram("gateway_queue_wait_seconds", [], snapshot.latencyOfAll.queue)
@@ -40,8 +48,16 @@ extension StatsReport {
         text.family("gateway_limit_decisions_total", "counter", "Decisions of client rate limits.")
         for (index, limit) in plan.configuration.limits.enumerated() {
             let name = ("limit", limit.name)
-            text.sample("gateway_limit_decisions_total", [name, ("decision", "allowed")], snapshot.counters.limitAllowed[index])
-            text.sample("gateway_limit_decisions_total", [name, ("decision", "denied")], snapshot.counters.limitDenied[index])
+            text.sample(
+                "gateway_limit_decisions_total",
+                [name, ("decision", "allowed")],
+                snapshot.counters.limitAllowed[index]
+            )
+            text.sample(
+                "gateway_limit_decisions_total",
+                [name, ("decision", "denied")],
+                snapshot.counters.limitDenied[index]
+            )
         }
     }
 
@@ -83,9 +99,19 @@ extension StatsReport {
         let keys = snapshot.counters.tokens.keys.sorted { ($0.client, $0.model) < ($1.client, $1.model) }
         for key in keys {
             guard let usage = snapshot.counters.tokens[key] else { continue }
-            let labels = [("client", key.client), ("gen_ai_request_model", key.model), ("gen_ai_provider_name", "gcp.gemini")]
-            text.sample("gateway_gen_ai_client_token_usage_total", labels + [("gen_ai_token_type", "input")], usage.input)
-            text.sample("gateway_gen_ai_client_token_usage_total", labels + [("gen_ai_token_type", "output")], usage.output)
+            let labels = [
+                ("client", key.client), ("gen_ai_request_model", key.model), ("gen_ai_provider_name", "gcp.gemini"),
+            ]
+            text.sample(
+                "gateway_gen_ai_client_token_usage_total",
+                labels + [("gen_ai_token_type", "input")],
+                usage.input
+            )
+            text.sample(
+                "gateway_gen_ai_client_token_usage_total",
+                labels + [("gen_ai_token_type", "output")],
+                usage.output
+            )
         }
     }
 
@@ -103,7 +129,11 @@ extension StatsReport {
     }
 
     private func queues(into text: inout PrometheusText) async {
-        text.family("gateway_queue_depth", "gauge", "Calls that wait for a quota, over all replicas; fit for an autoscaler.")
+        text.family(
+            "gateway_queue_depth",
+            "gauge",
+            "Calls that wait for a quota, over all replicas; fit for an autoscaler."
+        )
         for upstream in plan.upstreams {
             guard let queue = upstream.queue else { continue }
             for row in await QuotaRows.rows(of: queue, upstream: upstream) {

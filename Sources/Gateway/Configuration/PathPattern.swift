@@ -36,41 +36,43 @@ package struct PathPattern: Sendable, Equatable {
 
     fileprivate static let alternativeLimit = 64
 
-    /// One choice of words in braces.
+    /// One choice of words in braces. Holds no reference, so that looking at it counts none.
     private struct Alternative: Sendable, Equatable {
-        /// What every path that matches begins with: most paths are told by it alone.
-        let prefix: [UInt8]
-        /// Whether nothing but `**` follows the prefix, or nothing at all.
+        /// In `prefixes`: what every path that matches begins with. Most paths are told by it alone.
+        let prefix: Range<Int>
         let rest: Rest
-        let segments: [Segment]
     }
 
+    /// What follows the prefix.
     private enum Rest: Sendable, Equatable {
-        case nothing, anything, pattern
+        case nothing
+        /// `**` and no more.
+        case anything
+        /// Index into `patterns`.
+        case pattern(Int)
     }
 
     /// As written.
     package let text: String
-    private let alternatives: [Alternative]
+    private var alternatives: [Alternative] = []
+    private var prefixes: [UInt8] = []
+    private var patterns: [[Segment]] = []
 
     /// Matches nothing.
     package init() {
         text = ""
-        alternatives = []
     }
 
     package init(_ text: String) throws(Failure) {
         guard text.utf8.first == UInt8(ascii: "/") else { throw .noLeadingSlash }
         self.text = text
-        var alternatives: [Alternative] = []
         for path in try Self.expanded(Array(text.utf8)) {
             var segments: [Segment] = []
             for segment in path.dropFirst().split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false) {
                 segments.append(try Self.segment(Array(segment)))
             }
-            alternatives.append(Self.alternative(segments))
+            add(segments)
         }
-        self.alternatives = alternatives
     }
 
     /// Cost: proportional to the path, nothing is allocated.
@@ -78,30 +80,44 @@ package struct PathPattern: Sendable, Equatable {
         let buffer = ByteBuffer(path)
         let bytes = buffer.readableBytesUInt8Span
         guard bytes.count > 0, bytes[0] == UInt8(ascii: "/") else { return false }
-        for index in alternatives.indices {
-            let length = alternatives[index].prefix.count
-            guard bytes.begins(with: alternatives[index].prefix) else { continue }
-            switch alternatives[index].rest {
+        for alternative in alternatives where begins(bytes, with: alternative.prefix) {
+            let length = alternative.prefix.count
+            switch alternative.rest {
             case .nothing: if bytes.count == length { return true }
             case .anything: if bytes.count == length || bytes[length] == UInt8(ascii: "/") { return true }
-            case .pattern: if Self.matches(alternatives[index].segments, bytes) { return true }
+            case .pattern(let index): if Self.matches(patterns[index], bytes) { return true }
             }
         }
         return false
     }
 
-    private static func alternative(_ segments: [Segment]) -> Alternative {
-        var prefix: [UInt8] = []
+    private func begins(_ path: Span<UInt8>, with prefix: Range<Int>) -> Bool {
+        guard prefix.count <= path.count else { return false }
+        var index = 0
+        for position in prefix {
+            if prefixes[position] != path[index] { return false }
+            index += 1
+        }
+        return true
+    }
+
+    private mutating func add(_ segments: [Segment]) {
+        let start = prefixes.count
+        var rest = Rest.nothing
         for (index, segment) in segments.enumerated() {
             guard case .literal(let literal) = segment else {
-                let isLast = index == segments.count - 1
-                let rest = segment == .any && isLast ? Rest.anything : .pattern
-                return Alternative(prefix: prefix, rest: rest, segments: segments)
+                if segment == .any, index == segments.count - 1 {
+                    rest = .anything
+                } else {
+                    rest = .pattern(patterns.count)
+                    patterns.append(segments)
+                }
+                break
             }
-            prefix.append(UInt8(ascii: "/"))
-            prefix += literal
+            prefixes.append(UInt8(ascii: "/"))
+            prefixes += literal
         }
-        return Alternative(prefix: prefix, rest: .nothing, segments: segments)
+        alternatives.append(Alternative(prefix: start..<prefixes.count, rest: rest))
     }
 
     /// Both cursors go forward; on a mismatch the newest `**` takes one segment more.
@@ -207,12 +223,6 @@ extension PathPattern.Segment {
 }
 
 extension Span where Element == UInt8 {
-    fileprivate func begins(with prefix: [UInt8]) -> Bool {
-        guard prefix.count <= count else { return false }
-        for index in prefix.indices where self[index] != prefix[index] { return false }
-        return true
-    }
-
     fileprivate func segmentEnd(from start: Int) -> Int {
         var end = start
         while end < count, self[end] != UInt8(ascii: "/") { end += 1 }

@@ -24,7 +24,8 @@ package struct IdentifiedCall {
 package struct IdentifyStep {
     package enum Action {
         case forward(IdentifiedCall)
-        case answer(Refusal)
+        /// - Parameter route: the index of the one that took the call; `nil`: none did.
+        case answer(Refusal, route: Int?)
     }
 
     private let plan: Plan
@@ -42,7 +43,10 @@ package struct IdentifyStep {
         guard let route = plan.route(method: head.method.name, path: head.path) else {
             exchange.responder.notes.form = ErrorForm.of(path: head.path, upstreamDialect: nil)
             let path = String(decoding: head.path, as: UTF8.self)
-            return .answer(.noRoute(method: head.method.name, path: path, nearest: plan.nearestRoute(to: path)))
+            return .answer(
+                .noRoute(method: head.method.name, path: path, nearest: plan.nearestRoute(to: path)),
+                route: nil
+            )
         }
         let dialect = route.upstream.dialect
         let form = ErrorForm.of(path: head.path, upstreamDialect: dialect)
@@ -52,7 +56,7 @@ package struct IdentifyStep {
         let entry: ClientKeys.Entry?
         switch findClient(head, auth: route.auth, dialect: dialect, isOpenAI: shape.isOpenAI, memo: &memo) {
         case .success(let found): entry = found
-        case .failure(let refusal): return .answer(refusal)
+        case .failure(let refusal): return .answer(refusal, route: route.index)
         }
 
         let fullAddress = plan.addresses.caller(peer: peer, forwardedFor: head.fields.string(.xForwardedFor))

@@ -1,16 +1,24 @@
 internal import Dialects
 internal import HTTPWire
+internal import Hashing
 internal import NIOCore
 package import RateLimit
 
 /// A call that its limits let pass.
 package struct LimitedCall {
     package let identified: IdentifiedCall
-    /// What was charged, to be given back where a cached answer is not to cost anything.
-    package let charges: [LimitCharge]
-    fileprivate init(identified: IdentifiedCall, charges: [LimitCharge]) {
+    private let charges: [LimitCharge]
+    private let verdict: LimitVerdict
+
+    fileprivate init(identified: IdentifiedCall, charges: [LimitCharge], verdict: LimitVerdict) {
         self.identified = identified
         self.charges = charges
+        self.verdict = verdict
+    }
+
+    /// Takes back what the call was charged.
+    func refund(to store: any LimitStore) {
+        if !charges.isEmpty { store.refund(charges, verdict) }
     }
 }
 
@@ -24,6 +32,7 @@ package struct LimitStep {
     private let limits: [Configuration.Limit]
     private let store: any LimitStore
     private let telemetry: LoopTelemetry
+    private let hasher = SHA256Hasher()
 
     package init(limits: [Configuration.Limit], store: any LimitStore, telemetry: LoopTelemetry) {
         self.limits = limits
@@ -34,17 +43,19 @@ package struct LimitStep {
     /// - Parameter model: of the call, where a limit tells calls apart by it.
     package func begin(_ call: IdentifiedCall, model: String?, _ done: @escaping (Action) -> Void) {
         guard !call.limits.isEmpty else {
-            done(.forward(LimitedCall(identified: call, charges: [])))
+            let verdict = LimitVerdict(allowed: true, states: [], source: .open)
+            done(.forward(LimitedCall(identified: call, charges: [], verdict: verdict)))
             return
         }
         let charges = call.limits.map { index in
-            LimitCharge(rule: index, identity: identity(of: call, limit: limits[index], model: model))
+            let text = CallIdentity.text(of: call, by: limits[index].by, model: model)
+            return LimitCharge(ruleIndex: index, identity: LimitIdentity(text, hasher: hasher))
         }
         store.charge(charges) { result in
             switch result {
             case .success(let verdict):
-                call.exchange.responder.notes.limits = verdict.states.map { state in note(state) }
-                done(action(call, charges, verdict))
+                call.exchange.responder.notes.limits = verdict.states.map { note($0) }
+                done(action(call, charges, verdict, model: model))
             case .failure:
                 done(.answer(.limitsUnavailable))
             }
@@ -52,64 +63,44 @@ package struct LimitStep {
     }
 
     /// Takes back what a call was charged.
-    package func refund(_ call: LimitedCall) {
-        guard !call.charges.isEmpty else { return }
-        store.refund(call.charges)
-    }
+    package func refund(_ call: LimitedCall) { call.refund(to: store) }
 
-    private func action(_ call: IdentifiedCall, _ charges: [LimitCharge], _ verdict: LimitVerdict) -> Action {
-        for (charge, state) in zip(charges, verdict.states) {
-            let isDenied = state.retryAfter != nil
-            telemetry.limited(state.rule, allowed: !isDenied, key: isDenied ? Self.readable(charge.identity) : "")
+    private func action(
+        _ call: IdentifiedCall,
+        _ charges: [LimitCharge],
+        _ verdict: LimitVerdict,
+        model: String?
+    ) -> Action {
+        if verdict.allowed {
+            for index in call.limits { telemetry.allowed(index) }
+            return .forward(LimitedCall(identified: call, charges: charges, verdict: verdict))
         }
-        if verdict.allowed { return .forward(LimitedCall(identified: call, charges: charges)) }
-        let longest = verdict.states.compactMap { state in state.retryAfter.map { (state.rule, $0) } }
-            .max { $0.1 < $1.1 }
-        guard let (rule, wait) = longest else { return .answer(.limitsUnavailable) }
-        let limit = limits[rule]
+        for state in verdict.states where state.retryAfter != nil {
+            let key = CallIdentity.readable(call, by: limits[state.ruleIndex].by, model: model)
+            telemetry.denied(state.ruleIndex, key: key)
+        }
+        guard let wait = verdict.retryAfter,
+            let state = verdict.states.first(where: { $0.retryAfter == wait })
+        else { return .answer(.limitsUnavailable) }
+        let limit = limits[state.ruleIndex]
         return .answer(.overLimit(name: limit.name, burst: limit.burst, retryAfter: TimeAmount(wait)))
     }
 
-    /// An identity as people read it, without the tags of its parts.
-    private static func readable(_ identity: String) -> String {
-        identity.split(separator: "\u{0}").map { $0.dropFirst().split(separator: "\u{1}").joined(separator: "/") }
-            .joined(separator: ", ")
-    }
-
     private func note(_ state: LimitState) -> LimitNote {
-        let limit = limits[state.rule]
-        let full = Double(limit.burst) / Double(limit.rate.count) * limit.rate.window.inSeconds
+        let rule = store.rules[state.ruleIndex]
         return LimitNote(
-            name: limit.name,
-            burst: limit.burst,
-            window: max(1, Int(full.rounded(.up))),
+            name: rule.name,
+            burst: rule.burst,
+            window: rule.fullBurstSeconds,
             remaining: state.remaining,
-            resetAfter: Int(state.resetAfter.inSeconds.rounded(.up))
+            resetAfter: state.resetAfter.secondsRoundedUp
         )
     }
+}
 
-    /// Parts are tagged and separated, so that no two callers meet by what they send.
-    private func identity(of call: IdentifiedCall, limit: Configuration.Limit, model: String?) -> String {
-        var parts = ""
-        for by in limit.by {
-            if !parts.isEmpty { parts += "\u{0}" }
-            switch by {
-            case .ip: parts += "i" + call.caller.address
-            case .client: parts += call.caller.client == nil ? "i" + call.caller.address : "c" + call.caller.name
-            case .user:
-                if call.caller.userIsNamed, let user = call.caller.user {
-                    parts += "u" + call.caller.name + "\u{1}" + user
-                } else {
-                    parts += call.caller.client == nil ? "i" + call.caller.address : "c" + call.caller.name
-                }
-            case .route: parts += "r" + call.route.name
-            case .upstream: parts += "s" + call.route.upstream.name
-            case .model: parts += "m" + (model ?? "")
-            case .global: parts += "g"
-            case .header(let name): parts += "h" + (call.exchange.head.fields.string(named: name) ?? "")
-            }
-        }
-        return parts
+extension Configuration.Limit {
+    var rule: LimitRule {
+        LimitRule(name: name, count: rate.count, window: rate.window, burst: burst, maxKeys: maxKeys)
     }
 }
 
@@ -117,11 +108,5 @@ extension Duration {
     package var inSeconds: Double {
         let (seconds, attoseconds) = components
         return Double(seconds) + Double(attoseconds) / 1e18
-    }
-}
-
-extension Configuration.Limit {
-    var rule: LimitRule {
-        LimitRule(name: name, count: rate.count, window: rate.window, burst: burst, maxKeys: maxKeys)
     }
 }

@@ -81,7 +81,10 @@ struct Assembly: Sendable {
         for part in parts {
             pipelines.append(
                 try await part.eventLoop.submit {
-                    NIOLoopBound(part.value.makePipeline(plan: plan, report: report, shared: shared), eventLoop: part.eventLoop)
+                    NIOLoopBound(
+                        part.value.makePipeline(plan: plan, report: report, shared: shared),
+                        eventLoop: part.eventLoop
+                    )
                 }.get()
             )
         }
@@ -122,7 +125,9 @@ struct Assembly: Sendable {
                 var latency = Histogram()
                 var isUp = true
                 for part in parts {
-                    guard let reading = try? await part.eventLoop.submit({ part.value.redisReading }).get() else { continue }
+                    guard let reading = try? await part.eventLoop.submit({ part.value.redisReading }).get() else {
+                        continue
+                    }
                     latency.merge(reading.latency)
                     document.commands += reading.counters.commands
                     document.errors += reading.counters.errors
@@ -150,6 +155,7 @@ final class Shared: Sendable {
     let readiness: Readiness
     let liveReplicas = LiveReplicas()
     let embeddedLimits: EmbeddedLimitStore
+    let denials = DenialMemory()
     let warnings = OnceWarnings()
 
     init(configuration: Configuration, replica: String, logger: Logger) throws(GatewayStartError) {

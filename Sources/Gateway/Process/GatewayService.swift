@@ -1,5 +1,5 @@
-internal import Logging
 internal import CurlClient
+internal import Logging
 internal import NIOCore
 internal import NIOPosix
 internal import Pacing

@@ -3,13 +3,34 @@ internal import RateLimit
 internal import RedisClient
 
 extension LoopParts {
-    /// The store that decides this loop's limits.
+    /// What decides this loop's limits: Redis with its stand-in, or the process alone.
     static func limitStore(
         configuration: Configuration,
         redis: RedisConnection?,
-        loop: any EventLoop,
         shared: Shared
     ) -> any LimitStore {
-        shared.embeddedLimits
+        guard let settings = configuration.redis, let redis else { return shared.embeddedLimits }
+        return FailoverLimitStore(
+            primary: RedisLimitStore(
+                connection: redis,
+                rules: configuration.limits.map(\.rule),
+                prefix: settings.prefix,
+                timeout: TimeAmount(settings.timeout),
+                memory: shared.denials
+            ),
+            policy: settings.onFailure.limitPolicy,
+            share: shared.embeddedLimits,
+            replicas: { shared.liveReplicas.count }
+        )
+    }
+}
+
+extension Configuration.Redis.FailurePolicy {
+    fileprivate var limitPolicy: FailoverLimitStore.Policy {
+        switch self {
+        case .local: .local
+        case .open: .open
+        case .closed: .closed
+        }
     }
 }

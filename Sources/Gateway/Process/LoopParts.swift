@@ -80,7 +80,7 @@ final class LoopParts {
                 limits: CurlLimits(connectionsPerHost: connections, idleConnections: connections)
             )
         }
-        limits = Self.limitStore(configuration: configuration, redis: redis, loop: loop, shared: shared)
+        limits = Self.limitStore(configuration: configuration, redis: redis, shared: shared)
     }
 
     private static func changed(_ state: RedisConnectionState, index: Int, shared: Shared) {
@@ -131,6 +131,7 @@ final class LoopParts {
 
     /// On this loop: its home.
     func makeQueue(for upstream: Configuration.Upstream, shared: Shared) -> QueueHandle {
+        let prefix = shared.configuration.redis?.prefix ?? ""
         let agent = QueueAgent(
             id: shared.replica,
             settings: QueueSettings(
@@ -140,7 +141,17 @@ final class LoopParts {
             ),
             eventLoop: loop,
             logger: shared.logger
-        ) { _ in EmbeddedQueueStore() }
+        ) { loop in
+            guard let endpoint = shared.endpoint else { return EmbeddedQueueStore() }
+            return RedisQueueStore(
+                endpoint: endpoint,
+                prefix: prefix,
+                upstream: upstream.name,
+                replica: shared.replica,
+                eventLoop: loop,
+                logger: shared.logger
+            )
+        }
         agent.start()
         return QueueHandle(agent)
     }

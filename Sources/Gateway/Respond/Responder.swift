@@ -1,7 +1,7 @@
 internal import Dialects
-package import ResponseCache
 package import HTTPWire
 package import NIOCore
+package import ResponseCache
 
 /// Where an answer's bytes come from, as far as backpressure goes.
 package protocol AnswerSource: AnyObject {

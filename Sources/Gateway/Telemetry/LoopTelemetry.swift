@@ -92,11 +92,9 @@ package final class LoopTelemetry {
         return recentUsers
     }
 
-    package func limited(_ limit: Int, allowed: Bool, key: String) {
-        if allowed {
-            counters.limitAllowed[limit] += 1
-            return
-        }
+    package func allowed(_ limit: Int) { counters.limitAllowed[limit] += 1 }
+
+    package func denied(_ limit: Int, key: String) {
         counters.limitDenied[limit] += 1
         let denied = LoopCounters.DeniedKey(limit: limit, key: key)
         if counters.denials[denied] != nil || counters.denials.count < Self.mapLimit {
@@ -140,7 +138,10 @@ package final class LoopTelemetry {
     ) {
         let key = LoopCounters.TokenKey(client: client, model: model)
         if let used = counters[keyPath: map][key] {
-            counters[keyPath: map][key] = TokenUsage(input: used.input + tokens.input, output: used.output + tokens.output)
+            counters[keyPath: map][key] = TokenUsage(
+                input: used.input + tokens.input,
+                output: used.output + tokens.output
+            )
         } else if counters[keyPath: map].count < Self.mapLimit {
             counters[keyPath: map][key] = tokens
         }

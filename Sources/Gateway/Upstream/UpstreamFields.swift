@@ -25,6 +25,8 @@ package enum UpstreamFields {
                 if let known, known.isHopByHop || isOurs(known) { return }
                 if upstream.dialect.forwards(name) { fields.add(name: name, value: value) }
             }
+            // Kept answers are replayed to every caller, and usage is read from them.
+            fields.add("accept-encoding", "identity")
         }
 
         if !upstream.key.isEmpty {
