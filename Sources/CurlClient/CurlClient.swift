@@ -30,6 +30,8 @@ package final class CurlClient {
     private var isCurlDue = false
     private var curlAlarm: LoopAlarm?
     private var deadlineAlarm: LoopAlarm?
+    private var stallGuard = StallGuard()
+    private var stallAlarm: LoopAlarm?
     private var lastSweep = NIODeadline.uptimeNanoseconds(0)
     private var isClosing = false
     private var isClosed = false
@@ -66,6 +68,7 @@ package final class CurlClient {
             settle()
         }
         deadlineAlarm = LoopAlarm(eventLoop: eventLoop) { [unowned self] in sweep() }
+        stallAlarm = LoopAlarm(eventLoop: eventLoop) { [unowned self] in readOnceMore() }
     }
 
     /// Connections open now, in use or idle, that carried a request.
@@ -119,6 +122,7 @@ package final class CurlClient {
         watcher.remove(sockets.descriptor, key: watchKey)
         curlAlarm?.cancel()
         deadlineAlarm?.cancel()
+        stallAlarm?.cancel()
         postponed.removeAll()
         pool.removeAll()
         insideCurl { multi.free() }
@@ -285,6 +289,21 @@ extension CurlClient {
         watch(next)
     }
 
+    /// Something of an HTTP/2 answer came on this socket.
+    func received(on socket: Int32) {
+        guard stallGuard.received(on: socket, at: now), stallAlarm?.deadline == nil else { return }
+        stallAlarm?.set(stallGuard.deadline)
+    }
+
+    private func readOnceMore() {
+        now = eventLoop.now
+        for socket in stallGuard.silent(at: now) {
+            insideCurl { multi.act(socket, readiness: CURL_CSELECT_IN) }
+        }
+        settle()
+        if !isClosing, stallAlarm?.deadline == nil { stallAlarm?.set(stallGuard.deadline) }
+    }
+
     /// `CURLMOPT_TIMERFUNCTION`.
     func timerMoved(_ milliseconds: Int) {
         isCurlDue = milliseconds == 0
@@ -306,11 +325,19 @@ extension CurlClient {
         let transfer = easy.flatMap { sluice_curl_get_private($0) }.map { PooledTransfer.of($0) }
         let isServing = transfer?.hasConnection ?? false
         if sockets.want(socket, interest, isServing: isServing) {
-            if interest == CURL_POLL_REMOVE { transfer?.socketLeft() }
+            if interest == CURL_POLL_REMOVE {
+                transfer?.socketLeft()
+            } else if isServing {
+                transfer?.isOn(socket, isMultiplexed: sockets.isMultiplexed(socket))
+            }
         } else {
             // The kernel watches no more sockets: this transfer would wait for ever.
             transfer?.fail(.other(code: -1, text: "the kernel refused a socket", bytesSent: true))
         }
+    }
+
+    func markMultiplexed(_ socket: Int32) {
+        sockets.markMultiplexed(socket)
     }
 
     /// `CURLOPT_OPENSOCKETFUNCTION`.

@@ -47,6 +47,10 @@ final class PooledTransfer {
     private var isAnsweredEarly = false
     /// It has got a connection that stands.
     private(set) var hasConnection = false
+    /// The connection's, once curl has told.
+    private var socket: Int32?
+    /// An earlier answer on it was HTTP/2.
+    private var isOnHTTP2 = false
 
     /// Its place in the client's list of running transfers.
     var liveIndex = -1
@@ -132,6 +136,8 @@ final class PooledTransfer {
         wasEverPaused = false
         isAnsweredEarly = false
         hasConnection = false
+        socket = nil
+        isOnHTTP2 = false
         arena.trim()
         return receiver
     }
@@ -229,7 +235,7 @@ final class PooledTransfer {
 
     func mayStart() -> Bool {
         guard let receiver, failure == nil else { return false }
-        let bytesSent = wasAsked && easy.bytesSent
+        let bytesSent = wasAsked && easy.bytesSent && !wasRefused
         guard !bytesSent || repeats else {
             failure = .reset(bytesSent: true)
             return false
@@ -241,6 +247,18 @@ final class PooledTransfer {
             return false
         }
         return self.receiver != nil && failure == nil
+    }
+
+    /// Whether the attempt before this one ended with HTTP/2's REFUSED_STREAM, by the server or, after its GOAWAY, by
+    /// nghttp2: then the server did nothing with it (RFC 9113, 8.7). libcurl 7.88 repeats a call on a kept connection
+    /// for that, or because the connection broke; in HTTP/2 only the latter leaves a text.
+    private var wasRefused: Bool {
+        isOnHTTP2 && errorText.pointee == 0
+    }
+
+    func isOn(_ socket: Int32, isMultiplexed: Bool) {
+        self.socket = socket
+        isOnHTTP2 = isMultiplexed
     }
 
     /// - Returns: whether curl may go on.
@@ -258,6 +276,10 @@ final class PooledTransfer {
             if let deadline { client.watch(deadline) }
             return true
         case .complete:
+            if head.version == .http2, let socket {
+                client.markMultiplexed(socket)
+                client.received(on: socket)
+            }
             receiver.transferHead(status: head.status, fields: head.takeFields())
             return self.receiver != nil && failure == nil
         }
@@ -273,6 +295,7 @@ final class PooledTransfer {
         }
         lastByte = client.now
         received += bytes.count
+        if head.version == .http2, let socket { client.received(on: socket) }
         receiver.transferBody(ByteBuffer(bytes: bytes))
         return self.receiver != nil && failure == nil ? bytes.count : Int(CURL_WRITEFUNC_ERROR)
     }

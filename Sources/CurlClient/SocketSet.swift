@@ -16,6 +16,8 @@ struct SocketSet: ~Copyable {
         let rawValue: UInt8
         static let read = Registration(rawValue: UInt8(CURL_POLL_IN))
         static let write = Registration(rawValue: UInt8(CURL_POLL_OUT))
+        /// Speaks HTTP/2.
+        static let multiplexed = Registration(rawValue: 0x10)
         static let idle = Registration(rawValue: 0x20)
         /// Opened through this client.
         static let opened = Registration(rawValue: 0x40)
@@ -97,6 +99,15 @@ struct SocketSet: ~Copyable {
         return false
     }
 
+    mutating func markMultiplexed(_ socket: Int32) {
+        registrations[Int(socket)].insert(.multiplexed)
+    }
+
+    /// Whether an answer on it was HTTP/2.
+    func isMultiplexed(_ socket: Int32) -> Bool {
+        registrations[Int(socket)].contains(.multiplexed)
+    }
+
     /// Fetches what is ready, without waiting.
     /// - Returns: how many of `event(_:)`; a full batch means that more may be ready.
     mutating func poll() -> Int {
@@ -124,7 +135,7 @@ struct SocketSet: ~Copyable {
 
     private mutating func take(out socket: Int32) {
         let known = registrations[Int(socket)]
-        registrations[Int(socket)] = known.intersection([.opened, .served])
+        registrations[Int(socket)] = known.intersection([.opened, .served, .multiplexed])
         guard !known.isDisjoint(with: .interest) else { return }
         // It may be closed already, and then is out already.
         _ = sluice_epoll_control(descriptor, EPOLL_CTL_DEL, socket, 0, 0)

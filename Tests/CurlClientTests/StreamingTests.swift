@@ -65,7 +65,7 @@ extension CurlClientTests {
                     }
                 }
                 let outcome = await call.outcome()
-                #expect(outcome.body == text)
+                #expect((outcome.body == text) as Bool, "\(outcome.body.utf8.count) of \(text.utf8.count) bytes")
                 #expect(outcome.summary != nil)
                 await server.stop()
             }
