@@ -112,7 +112,7 @@ struct Bucket: Sendable {
         let had = units[index] ?? 0
         let change = max(amount, -had)
         guard change != 0 else { return }
-        units[index] = had + change
+        units[index] = had + change > 0 ? had + change : nil
         used += change
         add(change, toBlock: index / Pace.block)
     }

@@ -123,7 +123,7 @@ package enum QueueResult: Sendable, Equatable {
     case full(Micros)
 }
 
-package struct QueueReply: Sendable {
+package struct QueueReply: Sendable, Equatable {
     package var now: Micros
     package var number: Int
     /// Grants ever.

@@ -2,6 +2,14 @@ import Pacing
 
 /// A Redis: one state, that can be emptied, rolled back by up to a second, restarted, and whose clock can be wrong.
 final class SimulatedStore {
+    /// What happened to it, to be done again elsewhere.
+    enum Step {
+        case call(QueueCall, now: Micros, listening: [String], QueueState.Outcome)
+        case snapshot
+        case restore
+        case empty
+    }
+
     enum Loss: CaseIterable { case empty, rollback, keep }
 
     private unowned let world: World
@@ -14,9 +22,9 @@ final class SimulatedStore {
     private(set) var calls = 0
     /// Times of grants.
     private(set) var grants: [Micros] = []
-    /// Called after each call, with the operations' reply.
-    var afterCall: ((QueueReply) -> Void)?
-    private var violations = 0
+    /// Filled where `records` is set.
+    private(set) var steps: [Step] = []
+    var records = false
 
     init(world: World) {
         self.world = world
@@ -26,7 +34,8 @@ final class SimulatedStore {
     var now: Micros { world.time + 1_000_000_000_000 + skew }
 
     private func snapshot() {
-        snapshots = Array((snapshots + [state]).suffix(2))
+        snapshots = [state]
+        if records { steps.append(.snapshot) }
         world.after(1_000_000) { [unowned self] in snapshot() }
     }
 
@@ -51,7 +60,10 @@ final class SimulatedStore {
                 if target.isConnected, !target.isDead { target.push(push) }
             }
         }
-        afterCall?(outcome.reply)
+        if records {
+            let listening = replicas.values.filter { $0.isConnected && !$0.isDead }.map(\.id).sorted()
+            steps.append(.call(call, now: now, listening: listening, outcome))
+        }
         if world.isVerbose {
             world.say(
                 "call \(call.replica) \(call.number) \(call.operations) -> \(outcome.reply) pushes \(outcome.pushes)"
@@ -70,6 +82,7 @@ final class SimulatedStore {
         case .rollback: state = snapshots.last ?? QueueState()
         case .keep: break
         }
+        if records, loss != .keep { steps.append(loss == .empty || snapshots.isEmpty ? .empty : .restore) }
         if loss != .keep { snapshots = [] }
         world.after(down) { [unowned self] in isUp = true }
     }

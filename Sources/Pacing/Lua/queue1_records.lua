@@ -1,0 +1,105 @@
+-- One upstream's paced queue and all its quota buckets, for all replicas: QueueState.swift's twin. Version 1 ("q1" in the
+-- keys). The nine parts queue1_…queue9_ are one script, concatenated in order.
+--
+-- KEYS, one hash tag: 1 G globals (hash: g, roll, live) · 2 B bucket -> record · 3 S bucket\0sub-window -> units
+--   4 L lane -> record · 5 F flow -> record · 6 O zset by lex, parent's prefix + b(usy)|i(dle) + tag + child
+--   7 X bucket\0urgency client -> tag · 8 x zset by lex, bucket\0urgency tag client · 9 T zset by lex: the tickets
+--   10 W zset by lex, owner\0 place id ticket · 11 R replica -> record. All expire.
+-- ARGV: 1 time in µs, empty: TIME · 2 replica · 3 call number, 0 a probe · 4 run id · 5 highest grant number seen
+--   6 replicas known · 7 most waiters · 8 prefix of the channels · 9 number of lanes, each: key, n, n × (name, limit, per µs,
+--   guard µs, burst, reset µs) · then operations, see queue8_operations.lua.
+-- Returns {now, number, seq, epoch, mine, waiting, due | -1, end of roll call | -1, results × (kind, wait µs, ahead),
+--   grants, buckets × 13 and booked pairs, {living, rank, known} | {}}; times in µs.
+-- Cost: about 30 commands a decision and as many an entry, whatever the waiters, clients and the quota.
+-- Numbers are doubles: integers are exact to 2^53; tags are stored as their bits, big-endian, which sort as they do.
+local G_, B_, S_, L_, F_, O_, X_, XO_, T_, W_, R_ = unpack(KEYS)
+local call, floor, max, min, huge = redis.call, math.floor, math.max, math.min, math.huge
+local pack, unpackBits, format, NUL = struct.pack, struct.unpack, string.format, '\0'
+
+local ALLOWANCE, LONGEST_ALLOWANCE, DEAD, SILENT = 20000, 2000000, 2750000, 800000
+local ROLL_CALL, SHORTEST_ROLL_CALL, SILENCE, SWEEP = 1500000, 500000, 1500000, 250000
+local STATED, FLOOR, SUB, BLOCK, SKEW, SHORT = 3000000, 0.05 / 0.95, 256, 16, 2000000, 300000000
+local CATCH_UP, GRANTS, DROPS, RESETS, LANE_MEMORY = 50000, 64, 100, 1000, 60000000
+local LEARNED_WINDOWS, PROBE_PARTS, NEVER = 10, 10, 4503599627370496
+
+local now
+local me, number = ARGV[2], tonumber(ARGV[3])
+local at = 9
+local function arg() local value = ARGV[at]; at = at + 1; return value end
+local function numberArg() return tonumber(arg()) end
+
+-- Records: read once, written back once, where they changed.
+local records, texts, written = {}, {}, {}
+for _, key in ipairs({G_, B_, L_, F_, R_}) do records[key], texts[key] = {}, {} end
+
+local function keep(key, field, text)
+  local record = text and cmsgpack.unpack(text) or false
+  records[key][field], texts[key][field] = record, text
+  return record
+end
+
+local function record(key, field)
+  local found = records[key][field]
+  if found == nil then found = keep(key, field, call('HGET', key, field)) end
+  return found
+end
+
+local function all(key)
+  local list = call('HGETALL', key)
+  for i = 1, #list, 2 do
+    if records[key][list[i]] == nil then keep(key, list[i], list[i + 1]) end
+  end
+  return records[key]
+end
+
+local function add(key, member)
+  written[key] = true
+  return call('ZADD', key, 0, member) == 1
+end
+
+local function remove(key, member) return call('ZREM', key, member) == 1 end
+
+local function first(key, prefix, length)
+  return call('ZRANGEBYLEX', key, '[' .. prefix, '[' .. prefix .. '\255', 'LIMIT', 0, length or 1)
+end
+
+local function flush()
+  for key, fields in pairs(records) do
+    for field, value in pairs(fields) do
+      if value then
+        local text = cmsgpack.pack(value)
+        if text ~= texts[key][field] then
+          call('HSET', key, field, text)
+          written[key] = true
+        end
+      elseif texts[key][field] then
+        call('HDEL', key, field)
+      end
+    end
+  end
+end
+
+-- Tickets: lane(17) \2 client \0 user \0 place8 owner \0 id8 weight4 allowance4 cost8…
+local tickets = {}
+local function ticket(text)
+  local t = tickets[text]
+  if t then return t end
+  local clientEnd = text:find(NUL, 19, true)
+  local userEnd = text:find(NUL, clientEnd + 1, true)
+  local ownerEnd = text:find(NUL, userEnd + 9, true)
+  local place = unpackBits('>I8', text, userEnd + 1)
+  local id, weight, allowance = unpackBits('>I8>I4>I4', text, ownerEnd + 1)
+  t = {
+    text = text, lane = text:sub(1, 17), urgency = tonumber(text:sub(17, 17)), client = text:sub(19, clientEnd - 1),
+    user = text:sub(clientEnd + 1, userEnd - 1), place = place, owner = text:sub(userEnd + 9, ownerEnd - 1), id = id,
+    weight = weight, allowance = allowance, costs = {},
+    clientPath = text:sub(1, clientEnd - 1), userPath = text:sub(1, userEnd - 1), tail = text:sub(userEnd + 1),
+  }
+  for i = ownerEnd + 17, #text, 8 do t.costs[#t.costs + 1] = unpackBits('>I8', text, i) end
+  t.waiter = t.owner .. NUL .. pack('>I8>I8', place, id) .. text
+  t.front = t.lane .. '\1' .. t.tail .. text
+  tickets[text] = t
+  return t
+end
+
+local function tagBits(tag) return pack('>d', tag) end

@@ -1,0 +1,270 @@
+-- Buckets: Bucket.swift and BucketPacing.swift. A record: the figures limit, burst, guard, per as {value, stated at};
+-- learned, raise, backoff, refused, refusals, hold, pace, used, late, reset, nextReset, first, base, coarse, paused.
+local function width(b) return floor((b.per[1] + SUB - 1) / SUB) end
+local function life(b) return b.per[1] + b.guard[1] end
+local function effective(b) return b.learned > 0 and min(b.limit[1], b.learned) or b.limit[1] end
+local function effectiveBurst(b) return floor((b.burst[1] * effective(b) + b.limit[1] - 1) / b.limit[1]) end
+local function isLong(b) return b.per[1] > SHORT or b.reset > 0 end
+local function subWindow(b, index) return b.name .. NUL .. format('%.0f', index) end
+
+local function subWindows(b, from, to)
+  local fields = {}
+  for index = from, to do fields[#fields + 1] = subWindow(b, index) end
+  return fields, call('HMGET', S_, unpack(fields))
+end
+
+local function addCoarse(b, change, block)
+  if #b.coarse == 0 then b.base = block end
+  while block < b.base do
+    table.insert(b.coarse, 1, 0)
+    b.base = b.base - 1
+  end
+  while block - b.base >= #b.coarse do b.coarse[#b.coarse + 1] = 0 end
+  b.coarse[block - b.base + 1] = b.coarse[block - b.base + 1] + change
+end
+
+local function book(b, amount, time)
+  if b.reset > 0 then
+    b.used = max(0, b.used + amount)
+    if time >= b.reset - SKEW then b.late = max(0, b.late + amount) end
+    return
+  end
+  local index = floor(time / width(b))
+  if index < b.first or time > now + LONGEST_ALLOWANCE then return end
+  local change = amount
+  if amount < 0 then
+    change = max(amount, -(tonumber(call('HGET', S_, subWindow(b, index))) or 0))
+  end
+  if change == 0 then return end
+  if call('HINCRBY', S_, subWindow(b, index), change) == 0 then call('HDEL', S_, subWindow(b, index)) end
+  written[S_] = true
+  b.used = b.used + change
+  addCoarse(b, change, floor(index / BLOCK))
+end
+
+local function clearWindows(b)
+  if #b.coarse > 0 then
+    for block = b.base, b.base + #b.coarse - 1 do
+      local fields = subWindows(b, block * BLOCK, (block + 1) * BLOCK - 1)
+      call('HDEL', S_, unpack(fields))
+    end
+  end
+  b.coarse = {}
+end
+
+local function resize(b, before)
+  local old = {}
+  for offset = 0, #b.coarse - 1 do
+    local from = (b.base + offset) * BLOCK
+    local _, values = subWindows(b, from, from + BLOCK - 1)
+    for i, value in ipairs(values) do
+      if value then old[#old + 1] = {from + i - 1, tonumber(value)} end
+    end
+  end
+  clearWindows(b)
+  b.used = b.reset > 0 and b.used or 0
+  b.first = floor(now / width(b)) - floor((life(b) + width(b) - 1) / width(b)) - 1
+  for _, use in ipairs(old) do book(b, use[2], (use[1] + 1) * before - 1) end
+end
+
+local function stateFigure(stated, figure, stricter)
+  if figure == stated[1] or stricter or now > stated[2] + STATED then stated[1], stated[2] = figure, now end
+end
+
+local function stateReset(b, stated)
+  local minute = 60000000
+  if b.reset == 0 then
+    b.reset = stated
+  elseif stated > b.reset then
+    if stated - b.reset <= 120 * minute and b.reset > now + minute then b.reset = stated else b.nextReset = stated end
+  elseif stated < b.reset and stated > now + minute then
+    b.reset = stated
+  end
+end
+
+local function stateBucket(b, f)
+  stateFigure(b.limit, f.limit, f.limit < b.limit[1])
+  stateFigure(b.burst, f.burst, f.burst < b.burst[1])
+  stateFigure(b.guard, f.guard, f.guard > b.guard[1])
+  if b.burst[1] > b.limit[1] then b.burst[1] = b.limit[1] end
+  local before = width(b)
+  stateFigure(b.per, f.per, f.per > b.per[1])
+  if width(b) ~= before then resize(b, before) end
+  if f.reset > 0 then stateReset(b, f.reset) end
+end
+
+local function newBucket(f)
+  local b = {
+    name = f.name, limit = {f.limit, now}, burst = {f.burst, now}, guard = {f.guard, now}, per = {f.per, now},
+    learned = 0, raise = 0, backoff = 0, refused = 0, refusals = 0, hold = 0, pace = 0, used = 0, late = 0,
+    reset = f.reset, nextReset = 0, base = 0, coarse = {}, paused = false,
+  }
+  b.first = floor(now / width(b)) - SUB - 2
+  return b
+end
+
+local function advanceBucket(b)
+  if b.learned > 0 and now >= b.raise then
+    b.learned = b.learned + max(1, floor(b.limit[1] / PROBE_PARTS))
+    b.raise = now + b.per[1]
+    if b.learned >= b.limit[1] then b.learned = 0 end
+  end
+  if b.reset > 0 then
+    if now >= b.reset + SKEW then
+      b.used, b.late = b.late, 0
+      b.reset = b.nextReset > b.reset and b.nextReset or b.reset + b.per[1]
+    end
+    return
+  end
+  local edge = floor((now - life(b)) / width(b))
+  while b.first < edge do
+    if #b.coarse == 0 then
+      b.first = edge
+      return
+    end
+    local block = floor(b.first / BLOCK)
+    if block < b.base then
+      b.first = min(edge, b.base * BLOCK)
+    else
+      local stop = min(edge, (block + 1) * BLOCK)
+      if b.coarse[1] > 0 then
+        local fields, values = subWindows(b, b.first, stop - 1)
+        for _, value in ipairs(values) do
+          if value then
+            b.used = b.used - value
+            b.coarse[1] = b.coarse[1] - value
+          end
+        end
+        call('HDEL', S_, unpack(fields))
+      end
+      if stop == (block + 1) * BLOCK then
+        table.remove(b.coarse, 1)
+        b.base = b.base + 1
+      end
+      b.first = stop
+    end
+  end
+end
+
+local function fill(b, told, margin, time)
+  local amount = effective(b) - b.used
+  if told then amount = min(amount, max(0, told - b.used) + margin) end
+  if amount > 0 then book(b, amount, time) end
+end
+
+local function clear(b)
+  clearWindows(b)
+  b.used = 0
+  b.first = floor((now - life(b)) / width(b))
+  b.pace = 0
+  b.raise = min(b.raise, now + LEARNED_WINDOWS * b.per[1])
+  b.refused = min(b.refused, now)
+  b.hold = min(b.hold, now + b.per[1])
+  b.limit[2], b.burst[2], b.guard[2], b.per[2] = now, now, now, now
+end
+
+local function refuse(b, granted, hold, learned)
+  b.refusals = b.refusals + 1
+  if hold >= 0 then
+    b.hold = max(b.hold, now + hold)
+  elseif granted > b.refused then
+    local again = b.backoff > 0 and now < b.refused + b.per[1]
+    b.backoff = min(b.per[1], again and b.backoff * 2 or max(1, floor(b.per[1] / effective(b))))
+    b.hold = max(b.hold, now + b.backoff)
+  end
+  if learned >= 1 and learned < effective(b) then b.learned = learned end
+  b.raise = now + LEARNED_WINDOWS * b.per[1]
+  b.refused = now
+end
+
+-- Units a microsecond: the steepest even rate that does not run dry before units come back.
+local function rate(b)
+  local whole = effective(b)
+  local have, steepest = (whole - b.used) + max(1, whole / 50), huge
+  for i, sum in ipairs(b.coarse) do
+    if sum > 0 then
+      local left = (b.base + i - 1) * BLOCK * width(b) + life(b) - now
+      if left > floor(b.per[1] / 32) then steepest = min(steepest, have / left) end
+      have = have + sum
+    end
+  end
+  return max(min(steepest, have / life(b)), whole / life(b) / 50)
+end
+
+local function gapOf(b, amount) return floor(amount / rate(b) + 0.5) end
+
+local function ready(b, wanted, open)
+  if b.paused and not open then return NEVER end
+  local whole = effective(b)
+  local amount = min(wanted, whole)
+  local short = b.used + amount - whole
+  if b.reset > 0 then return max(b.hold, short > 0 and b.reset + SKEW or 0) end
+  local paced, atOnce = 0, effectiveBurst(b)
+  if atOnce >= amount and amount > atOnce - b.used and atOnce < whole then
+    local gap = gapOf(b, amount)
+    if b.pace + gap > now + floor(gap / 5) then paced = b.pace + gap end
+  end
+  if short <= 0 then return max(b.hold, paced) end
+  for i, sum in ipairs(b.coarse) do
+    if sum < short then
+      short = short - sum
+    else
+      local block = b.base + i - 1
+      local from = max(b.first, block * BLOCK)
+      local _, values = subWindows(b, from, (block + 1) * BLOCK - 1)
+      for j, value in ipairs(values) do
+        if value then short = short - value end
+        if short <= 0 then
+          local back = (from + j) * width(b) + life(b)
+          return max(b.hold, back, min(paced, back + floor(amount / whole * b.per[1])))
+        end
+      end
+    end
+  end
+  return b.hold
+end
+
+local function room(b, time)
+  if b.reset > 0 then return effective(b) - b.used + (time >= b.reset + SKEW and b.used or 0) end
+  local edge, back = floor((time - life(b)) / width(b)), 0
+  for i, sum in ipairs(b.coarse) do
+    local block = b.base + i - 1
+    if (block + 1) * BLOCK <= edge then
+      back = back + sum
+    elseif block * BLOCK < edge then
+      local from = max(b.first, block * BLOCK)
+      if from < edge then
+        local _, values = subWindows(b, from, edge - 1)
+        for _, value in ipairs(values) do if value then back = back + value end end
+      end
+    end
+  end
+  return effective(b) - b.used + back
+end
+
+local function take(b, amount, allowance, passing)
+  if not passing then
+    local gap = gapOf(b, amount)
+    b.pace = max(min(b.pace + gap, now + floor(gap / 5)), now - CATCH_UP)
+  end
+  book(b, amount, now + allowance)
+end
+
+local function tellBucket(b, out, paused)
+  local booked = {}
+  if b.reset > 0 then
+    if b.used > b.late then booked = {b.reset + SKEW, b.used - b.late} end
+  else
+    for i, sum in ipairs(b.coarse) do
+      if sum > 0 then
+        booked[#booked + 1] = (b.base + i) * BLOCK * width(b) + life(b)
+        booked[#booked + 1] = sum
+      end
+    end
+  end
+  for _, value in ipairs({
+    b.name, b.limit[1], b.learned, b.per[1], life(b), b.burst[1], b.used, b.hold, b.reset,
+    (b.paused or paused) and 1 or 0, ready(b, 1), b.refusals, #booked / 2,
+  }) do out[#out + 1] = value end
+  for _, value in ipairs(booked) do out[#out + 1] = value end
+end

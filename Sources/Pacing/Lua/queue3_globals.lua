@@ -1,0 +1,86 @@
+-- The call's globals, its buckets and lanes.
+if ARGV[1] == '' then
+  local time = call('TIME')
+  now = time[1] * 1000000 + time[2]
+else
+  now = tonumber(ARGV[1])
+end
+
+local G = record(G_, 'g')
+if not G then
+  G = {
+    last = 0, epoch = 0, seq = 0, waiting = 0, full = 0, run = '', paused = false, pausedQuotas = {}, pacer = '',
+    due = NEVER, sweep = 0, life = 0, longest = 0, known = 0, rolling = false, owed = {}, shared = {},
+  }
+  records[G_]['g'] = G
+end
+local wentBack = now < G.last - 1000000
+if not wentBack then now = max(now, G.last) end
+local silence = G.last > 0 and now - G.last or 0
+G.last = now
+if G.epoch == 0 then G.epoch = now end
+
+local me_ = record(R_, me)
+local isNew = not me_
+if isNew then
+  me_ = {last = now, number = 0, pushed = 0, granted = 0, waiting = 0}
+  records[R_][me] = me_
+end
+me_.last, me_.pushed = now, 0
+local isFresh = number > me_.number
+me_.number = max(number, me_.number)
+
+local heads, advanced = {}, {}
+local lanes = all(L_)
+local channel = ARGV[8]
+local function publish(replica, message) return call('PUBLISH', channel .. replica, message) end
+
+local function isOf(name, quota)
+  return name == quota or name:sub(1, #quota) == quota and name:sub(#quota + 1, #quota + 1) == '/'
+end
+
+-- A bucket that is known: lanes name only such.
+local function bucket(name) return record(B_, name) end
+
+local function advance(name)
+  if not advanced[name] then
+    advanced[name] = true
+    advanceBucket(bucket(name))
+  end
+end
+
+local function stated(f, withoutFill)
+  if f.per <= SHORT then G.life = max(G.life, f.per + f.guard) end
+  G.longest = max(G.longest, f.per)
+  local b = record(B_, f.name)
+  if b then
+    stateBucket(b, f)
+    return b
+  end
+  b = newBucket(f)
+  for quota in pairs(G.pausedQuotas) do
+    if isOf(f.name, quota) then b.paused = true end
+  end
+  records[B_][f.name] = b
+  if not withoutFill and G.full > 0 and now < G.full + life(b) then fill(b, nil, 0, G.full) end
+  return b
+end
+
+local function figuresArg()
+  return {
+    name = arg(), limit = numberArg(), per = numberArg(), guard = numberArg(), burst = numberArg(), reset = numberArg(),
+  }
+end
+
+-- Lanes with waiters, or all, in the order of their keys.
+local function sortedLanes()
+  local keys = {}
+  for key, lane in pairs(lanes) do if lane then keys[#keys + 1] = key end end
+  table.sort(keys)
+  return keys
+end
+
+local function has(list, value)
+  for _, other in ipairs(list) do if other == value then return true end end
+  return false
+end

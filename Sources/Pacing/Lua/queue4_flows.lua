@@ -1,0 +1,75 @@
+-- Two levels of start-time fair queueing below each lane: FlowTree.swift. A lane's record holds its root's numbers.
+local function flow(path, make)
+  local f = record(F_, path)
+  if not f and make then
+    f = {waiting = 0, start = 0, finish = 0, virtual = 0, weights = 0, active = 0, top = 0, weight = 0}
+    records[F_][path] = f
+  end
+  return f
+end
+
+-- Two flows that went away go for one that comes. 'ahead': also those whose tag is still ahead.
+local function purge(p, prefix, isRoot, length, ahead)
+  for _, member in ipairs(first(O_, prefix .. 'i', length)) do
+    local at = #prefix + 2
+    if not ahead and unpackBits('>d', member, at) > p.virtual then return end
+    local name = member:sub(at + 8)
+    local path = prefix:sub(1, -2) .. (isRoot and '\2' or NUL) .. name
+    local isFull = false
+    if isRoot then
+      local users = first(O_, path .. NUL .. 'i', 4)
+      for _, user in ipairs(users) do
+        remove(O_, user)
+        records[F_][path .. NUL .. user:sub(#path + 11)] = nil
+        call('HDEL', F_, path .. NUL .. user:sub(#path + 11))
+        texts[F_][path .. NUL .. user:sub(#path + 11)] = nil
+      end
+      isFull = #users == 4
+    end
+    if not isFull then
+      remove(O_, member)
+      records[F_][path], texts[F_][path] = nil, nil
+      call('HDEL', F_, path)
+    end
+  end
+end
+
+local function accountIn(p, prefix, isRoot, path, name, weight, waiters, charge, isFront)
+  local c = flow(path, true)
+  local was = c.waiting > 0
+  if was then remove(O_, prefix .. 'b' .. tagBits(c.start) .. name)
+  elseif texts[F_][path] or c.finish > 0 or c.top > 0 then remove(O_, prefix .. 'i' .. tagBits(c.finish) .. name) end
+  local start = was and c.start or max(p.virtual, c.finish)
+  if charge > 0 and not isFront then p.virtual = max(p.virtual, start) end
+  if charge ~= 0 then
+    start = max(p.virtual, start + charge / weight)
+    c.finish = start
+    p.top = max(p.top, start)
+  end
+  c.start = start
+  c.waiting = c.waiting + waiters
+  local is = c.waiting > 0
+  if is ~= was then
+    if is then c.weight = weight end
+    p.weights = p.weights + (is and weight or -c.weight)
+    p.active = p.active + (is and 1 or -1)
+  end
+  if p.active == 0 then
+    p.virtual = max(p.virtual, p.top)
+    p.weights = 0
+  end
+  if is then
+    add(O_, prefix .. 'b' .. tagBits(start) .. name)
+  elseif c.finish > p.virtual or isRoot and c.top > 0 then
+    add(O_, prefix .. 'i' .. tagBits(c.finish) .. name)
+  else
+    records[F_][path] = false
+  end
+  if charge > 0 then purge(p, prefix, isRoot, 2, false) end
+end
+
+local function account(lane, t, waiters, charge, isFront)
+  local client = flow(t.clientPath, true)
+  accountIn(client, t.clientPath .. NUL, false, t.userPath, t.user, 1, waiters, charge, isFront)
+  accountIn(lane, t.lane .. '\1', true, t.clientPath, t.client, t.weight, waiters, charge, isFront)
+end

@@ -1,0 +1,146 @@
+-- Who goes next: QueueDecision.swift.
+local granted = {}
+
+local function before(a, b)
+  if a.owed ~= b.owed then return a.owed end
+  if a.urgency ~= b.urgency then return a.urgency < b.urgency end
+  if a.front ~= b.front then return a.front end
+  if a.lead ~= b.lead then return a.lead < b.lead end
+  if a.place ~= b.place then return a.place < b.place end
+  return a.key < b.key
+end
+
+local function ranked()
+  local ranks = {}
+  for key, lane in pairs(lanes) do
+    if lane and lane.waiting > 0 then
+      local t, ahead = head(key, lane), 0
+      if next(G.shared) then
+        for _, name in ipairs(lane.set) do ahead = max(ahead, lead(sharedKey(name, t.urgency), t.client)) end
+      end
+      local credit = lane.blocker and G.owed[sharedKey(lane.blocker, t.urgency)] or 0
+      ranks[#ranks + 1] = {
+        key = key, owed = credit >= 1, urgency = t.urgency, front = lane.front > 0, lead = ahead, place = t.place,
+      }
+    end
+  end
+  if #ranks > 1 then table.sort(ranks, before) end
+  return ranks
+end
+
+local function firstThatFits()
+  local kept, spare, due = {}, {}, NEVER
+  for _, rank in ipairs(ranked()) do
+    local lane = lanes[rank.key]
+    local t = head(rank.key, lane)
+    local latest, blocker = nil, nil
+    for i, name in ipairs(lane.set) do
+      local at = ready(bucket(name), t.costs[i])
+      if at > now or t.costs[i] > (spare[name] or huge) then
+        if not latest or at >= latest then latest, blocker = at, name end
+      end
+    end
+    if not blocker then return rank.key, kept, due end
+    local fits, keeps = 0, true
+    for i, name in ipairs(lane.set) do
+      local already = kept[name] or 0
+      fits = max(fits, ready(bucket(name), t.costs[i] + already))
+      if already > 0 and t.costs[i] + already > effective(bucket(name)) then keeps = false end
+    end
+    if fits > now then due = min(due, fits) end
+    lane.blocker = blocker
+    if keeps then
+      for i, name in ipairs(lane.set) do
+        local already = kept[name] or 0
+        spare[name] = min(spare[name] or huge, room(bucket(name), fits) - already - t.costs[i])
+        kept[name] = already + t.costs[i]
+      end
+    end
+  end
+  return nil, kept, due
+end
+
+local function hand(t)
+  if t.owner == me then return true end
+  local owner = record(R_, t.owner)
+  if owner and owner.last >= now - DEAD and (owner.pushed == 0 or owner.pushed >= now - SILENT)
+    and publish(t.owner, 'g' .. pack('>I8>I8>I8', now, G.epoch, G.seq + 1) .. t.text) > 0 then
+    if owner.pushed == 0 then owner.pushed = now end
+    return true
+  end
+  part(t, 0)
+  return false
+end
+
+local function settleWithOthers(t, key, lane)
+  local passed, sharing = {}, {}
+  for otherKey, other in pairs(lanes) do
+    if other and other.waiting > 0 and otherKey ~= key then
+      local urgency = tonumber(otherKey:sub(17))
+      if urgency == t.urgency then
+        for _, name in ipairs(other.set) do sharing[name] = true end
+      elseif other.blocker and has(lane.set, other.blocker) then
+        passed[sharedKey(other.blocker, urgency)] = true
+      end
+    end
+  end
+  for owing in pairs(passed) do G.owed[owing] = min(2, (G.owed[owing] or 0) + FLOOR) end
+  for i, name in ipairs(lane.set) do
+    if sharing[name] then
+      local tags = sharedKey(name, t.urgency)
+      if not G.shared[tags] then G.shared[tags] = 0 end
+      chargeIn(tags, t, t.costs[i] / bucket(name).limit[1])
+      heads = {}
+    end
+  end
+end
+
+local function grant(t, key, lane, kept, severalLanes)
+  G.seq = G.seq + 1
+  local owner = record(R_, t.owner)
+  if owner then owner.granted = now end
+  if t.owner == me then granted[#granted + 1] = t.text end
+  if severalLanes then settleWithOthers(t, key, lane) end
+  if lane.blocker then
+    local owing = sharedKey(lane.blocker, t.urgency)
+    if G.owed[owing] then G.owed[owing] = max(0, G.owed[owing] - 1) end
+  end
+  local portion = share(lane, t.costs)
+  local weights = max(lane.weights, t.weight)
+  part(t, portion)
+  lane.smooth = min(max(lane.virtual, lane.smooth + portion / weights), lane.virtual + portion * max(1, lane.active) / weights)
+  local longest = 0
+  for i, name in ipairs(lane.set) do
+    local b = bucket(name)
+    take(b, min(t.costs[i], effective(b)), t.allowance, (kept[name] or 0) > 0)
+    longest = max(longest, b.per[1])
+  end
+  if lane.waiting == 0 then lane.blocker = nil end
+  if now > lane.newer[1] + floor(min(SHORT, longest) / 2) then
+    lane.older, lane.newer = lane.newer, {now, lane.smooth}
+  end
+end
+
+-- Grants what fits; returns when to decide again.
+local function decide()
+  if G.rolling then return record(G_, 'roll').ends end
+  if G.paused then return NEVER end
+  local count = 0
+  for _, lane in pairs(lanes) do
+    if lane then
+      count = count + 1
+      if lane.waiting > 0 then for _, name in ipairs(lane.set) do advance(name) end end
+    end
+  end
+  local due = NEVER
+  for _ = 1, GRANTS do
+    local key, kept
+    key, kept, due = firstThatFits()
+    if not key then break end
+    due = now
+    local lane = lanes[key]
+    local t = head(key, lane)
+    if hand(t) then grant(t, key, lane, kept, count > 1) end
+  end
+  return due
+end

@@ -1,0 +1,140 @@
+-- What replicas ask for: QueueOperations.swift. Each operation is a letter and its arguments; each answers (kind, wait,
+-- ahead) with kind 0 nothing, 1 waiting, 2 too long, 3 full.
+local function undo(t, lane, requeue)
+  account(lane, t, 0, -share(lane, t.costs), true)
+  for i, name in ipairs(lane.set) do
+    local key = sharedKey(name, t.urgency)
+    if t.costs[i] ~= 0 and G.shared[key] and tagIn(key, t.client) then
+      chargeIn(key, t, -t.costs[i] / bucket(name).limit[1])
+    end
+  end
+  heads = {}
+  if requeue and not isWaiting(t) then join(t, lane, true) end
+end
+
+local startRollCall, answerRollCall
+local tellsAll = false
+local operations = {}
+
+-- e ticket, patience µs (-1: again)
+function operations.e()
+  local t, patience = ticket(arg()), numberArg()
+  local lane = lanes[t.lane]
+  if not lane then return 0, 0, 0 end
+  if isWaiting(t) then return 1, 0, 0 end
+  if patience < 0 then
+    join(t, lane, false)
+    return 1, 0, 0
+  end
+  local wait, ahead = estimate(t, lane)
+  if G.waiting >= tonumber(ARGV[7]) then return 3, wait, 0 end
+  if wait > patience then return 2, wait, 0 end
+  join(t, lane, false)
+  return 1, wait, ahead
+end
+
+-- l ticket
+function operations.l() part(ticket(arg()), 0) end
+
+-- b ticket, granted at, epoch, requeue 0|1
+function operations.b()
+  local t, time, epoch, requeue = ticket(arg()), numberArg(), numberArg(), arg() == '1'
+  local lane = lanes[t.lane]
+  if not lane then return end
+  if epoch == G.epoch then
+    for i, name in ipairs(lane.set) do
+      local b = bucket(name)
+      book(b, -min(t.costs[i], effective(b)), time + t.allowance)
+    end
+  end
+  undo(t, lane, requeue)
+end
+
+-- r ticket, granted at, hold µs (-1: none said), learned (0: none), requeue 0|1, n, n × bucket
+function operations.r()
+  local t, time, hold, learned, requeue = ticket(arg()), numberArg(), numberArg(), numberArg(), arg() == '1'
+  local names = {}
+  for i = 1, numberArg() do names[i] = arg() end
+  local lane = lanes[t.lane]
+  if not lane then return end
+  for _, name in ipairs(names) do
+    local b = record(B_, name)
+    if b then refuse(b, time, hold, learned) end
+  end
+  undo(t, lane, requeue)
+end
+
+-- s ticket, granted at, epoch, n, n × cost
+function operations.s()
+  local t, time, epoch, costs = ticket(arg()), numberArg(), numberArg(), {}
+  for i = 1, numberArg() do costs[i] = numberArg() end
+  local lane = lanes[t.lane]
+  if not lane or epoch ~= G.epoch then return end
+  for i, name in ipairs(lane.set) do
+    local b = bucket(name)
+    local difference = costs[i] - min(t.costs[i], effective(b))
+    if difference ~= 0 then book(b, difference, time + t.allowance) end
+  end
+  local change = share(lane, costs) - share(lane, t.costs)
+  if change == 0 then return end
+  account(lane, t, 0, change, true)
+  for i, name in ipairs(lane.set) do
+    local key, difference = sharedKey(name, t.urgency), costs[i] - t.costs[i]
+    if difference ~= 0 and G.shared[key] and tagIn(key, t.client) then
+      chargeIn(key, t, difference / bucket(name).limit[1])
+    end
+  end
+  heads = {}
+end
+
+-- w ticket
+function operations.w()
+  local t = ticket(arg())
+  local lane = lanes[t.lane]
+  if not lane then return 0, 0, 0 end
+  return 1, estimate(t, lane)
+end
+
+-- t
+function operations.t() tellsAll = true end
+
+-- j epoch
+function operations.j() if numberArg() == G.epoch then startRollCall(true) end end
+
+-- x
+function operations.x()
+  for _, member in ipairs(first(W_, me .. NUL, RESETS)) do part(ticket(member:sub(#me + 18)), 0) end
+end
+
+-- q
+function operations.q() if me_.waiting == 0 then me_.last = now - DEAD - 1 end end
+
+-- p quota, 0|1
+function operations.p()
+  local quota, paused = arg(), arg() == '1'
+  if quota == '' then
+    G.paused = paused
+    return
+  end
+  G.pausedQuotas[quota] = paused or nil
+  for name, b in pairs(all(B_)) do if b and isOf(name, quota) then b.paused = paused end end
+end
+
+local function usesArg()
+  local uses = {}
+  for i = 1, numberArg() do uses[i] = {numberArg(), numberArg()} end
+  return uses
+end
+
+-- u figures, n, n × (time, units)
+function operations.u()
+  local b = stated(figuresArg())
+  for _, use in ipairs(usesArg()) do book(b, use[2], min(use[1], now + ALLOWANCE)) end
+end
+
+-- y n, n × (figures, told, m, m × (time, units))
+function operations.y()
+  local reports = {}
+  for i = 1, numberArg() do reports[i] = {figures = figuresArg(), told = numberArg(), sent = usesArg()} end
+  answerRollCall(reports)
+end

@@ -1,0 +1,197 @@
+-- Another store, another clock, dead replicas (QueueLife.swift); then the call itself.
+startRollCall = function(forced)
+  records[G_]['roll'] = {
+    began = now, ends = now + ROLL_CALL, forced = forced, answered = {}, count = 0, seen = 0,
+    need = forced and G.known or 0, known = {},
+  }
+  G.rolling = true
+  if forced then G.epoch = max(G.epoch + 1, now) end
+  publish('', 'r')
+end
+
+answerRollCall = function(reports)
+  if not G.rolling then return end
+  local roll = record(G_, 'roll')
+  if roll.answered[me] then return end
+  roll.answered[me] = true
+  roll.count = roll.count + 1
+  for _, report in ipairs(reports) do
+    local known = roll.known[report.figures.name] or {figures = report.figures, told = 0, sent = {}}
+    known.told = max(known.told, report.told)
+    for _, use in ipairs(report.sent) do known.sent[#known.sent + 1] = use end
+    if report.figures.limit < known.figures.limit then known.figures = report.figures end
+    roll.known[report.figures.name] = known
+  end
+end
+
+-- 'rebuild': all that were known told what they sent. Else short windows start as full.
+local function restart(roll, rebuild)
+  G.epoch = max(G.epoch + 1, now)
+  G.full = rebuild and 0 or now
+  G.pacer, G.due, G.sweep = '', NEVER, now
+  for _, replica in pairs(all(R_)) do if replica then replica.last, replica.pushed = now, 0 end end
+  for _, known in pairs(roll.known) do stated(known.figures, true) end
+  local buckets, least = all(B_), nil
+  for _, b in pairs(buckets) do
+    if b and not isLong(b) then least = min(least or huge, b.limit[1]) end
+  end
+  for name, b in pairs(buckets) do
+    local known = roll.known[name]
+    if b and isLong(b) then
+      local told = max(b.used, known and known.told or 0)
+      clear(b)
+      fill(b, told, least or b.burst[1], now)
+    elseif b then
+      clear(b)
+      if not rebuild then
+        fill(b, nil, 0, now)
+      elseif known then
+        for _, use in ipairs(known.sent) do book(b, use[2], min(use[1], now + LONGEST_ALLOWANCE)) end
+      end
+    end
+  end
+  advanced = {}
+end
+
+local function endRollCall()
+  if not G.rolling then return end
+  local roll = record(G_, 'roll')
+  local everyone = roll.count >= roll.need
+  if now < roll.ends and not (everyone and roll.need > 0 and now >= roll.began + SHORTEST_ROLL_CALL) then return end
+  records[G_]['roll'] = false
+  G.rolling = false
+  local isLost = roll.forced or roll.seen > G.seq or not everyone
+  G.seq = max(G.seq, roll.seen)
+  if isLost then restart(roll, everyone and roll.need > 0) end
+end
+
+local function sharers(key)
+  local count = 0
+  for laneKey, lane in pairs(lanes) do
+    if lane and lane.waiting > 0 and laneKey:sub(17) == key:sub(-1) and has(lane.set, key:sub(1, -3)) then
+      count = count + 1
+    end
+  end
+  return count
+end
+
+-- Four times a second at most: drops the waiters of the dead, counts the living, forgets what is empty.
+local function sweep()
+  local budget, live, ids = DROPS, {}, {}
+  for id, replica in pairs(all(R_)) do if replica then ids[#ids + 1] = id end end
+  table.sort(ids)
+  G.known = 0
+  for _, id in ipairs(ids) do
+    local replica = record(R_, id)
+    if id == me or replica.last >= now - DEAD then
+      live[#live + 1] = id
+      G.known = G.known + 1
+    else
+      if replica.granted > 0 and replica.granted > now - G.life then G.known = G.known + 1 end
+      local dropped = 0
+      if replica.waiting > 0 and budget > 0 then
+        local members = first(W_, id .. NUL, budget)
+        dropped = #members
+        for _, member in ipairs(members) do part(ticket(member:sub(#id + 18)), 0) end
+      end
+      budget = budget - dropped
+      if replica.waiting <= 0 and replica.last < now - SHORT then records[R_][id] = false end
+    end
+  end
+  records[G_]['live'] = {list = live}
+  G.sweep = budget > 0 and now + SWEEP or now
+  for key, lane in pairs(lanes) do
+    if lane and lane.waiting == 0 and lane.touched < now - LANE_MEMORY then
+      purge(lane, key .. '\1', true, 50, true)
+      if #first(O_, key .. '\1i') == 0 then lanes[key] = false end
+    end
+  end
+  local few = {}
+  for key in pairs(G.shared) do if sharers(key) < 2 then few[#few + 1] = key end end
+  for _, key in ipairs(few) do
+    purgeShared(key, 50, true)
+    if #first(XO_, key) == 0 then G.shared[key] = nil end
+  end
+  for key in pairs(G.owed) do if sharers(key) == 0 then G.owed[key] = nil end end
+end
+
+-- Buckets that hold nothing, that nobody needs and that taught nothing are forgotten.
+local function lookAtAllBuckets()
+  local needed, shared = {}, {}
+  for _, lane in pairs(lanes) do if lane then for _, name in ipairs(lane.set) do needed[name] = true end end end
+  for key in pairs(G.shared) do shared[key:sub(1, -3)] = true end
+  for name, b in pairs(all(B_)) do
+    if b then
+      advance(name)
+      if b.used == 0 and b.learned == 0 and b.hold <= now and not b.paused and not needed[name] and not shared[name]
+        and b.limit[2] < now - LANE_MEMORY then
+        records[B_][name] = false
+        advanced[name] = nil
+        for urgency = 0, 7 do G.owed[sharedKey(name, urgency)] = nil end
+      end
+    end
+  end
+end
+
+-- The call.
+if ARGV[4] ~= G.run then
+  G.run = ARGV[4]
+  startRollCall(false)
+elseif wentBack then
+  startRollCall(true)
+elseif not G.rolling and (tonumber(ARGV[5]) > G.seq or silence > SILENCE) then
+  startRollCall(false)
+end
+if G.rolling then
+  local roll = record(G_, 'roll')
+  roll.seen = max(roll.seen, tonumber(ARGV[5]))
+  roll.need = max(roll.need, tonumber(ARGV[6]))
+end
+
+local results = {}
+if isFresh then
+  for _ = 1, numberArg() do
+    local key, set = arg(), {}
+    for i = 1, numberArg() do
+      local figures = figuresArg()
+      stated(figures)
+      set[i] = figures.name
+    end
+    if not lanes[key] then lanes[key] = newLane(set) end
+  end
+  while at <= #ARGV do
+    local kind, wait, ahead = operations[arg()]()
+    results[#results + 1], results[#results + 2], results[#results + 3] = kind or 0, wait or 0, ahead or 0
+  end
+end
+endRollCall()
+if now >= G.sweep or isNew then sweep() end
+if tellsAll then lookAtAllBuckets() end
+if number > 0 then
+  local due = decide()
+  local isOverdue = now > G.due + 100000
+  if G.waiting == 0 then
+    G.pacer, G.due = '', NEVER
+  elseif G.pacer == '' or G.pacer == me or isOverdue or due < G.due - 1000 then
+    G.pacer, G.due = me, due
+  end
+end
+
+local told, names = {}, {}
+for name in pairs(advanced) do names[#names + 1] = name end
+table.sort(names)
+for _, name in ipairs(names) do tellBucket(bucket(name), told, G.paused) end
+local peers = {}
+if tellsAll then
+  local live = record(G_, 'live')
+  for rank, id in ipairs(live and live.list or {}) do
+    if id == me then peers = {#live.list, rank - 1, G.known} end
+  end
+end
+flush()
+local expiry = max(3600, floor(G.longest / 500000))
+for key in pairs(written) do call('EXPIRE', key, expiry) end
+return {
+  now, number, G.seq, G.epoch, me_.waiting, G.waiting, G.pacer == me and G.due or -1,
+  G.rolling and record(G_, 'roll').ends or -1, results, granted, told, peers,
+}

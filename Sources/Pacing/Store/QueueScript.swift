@@ -1,0 +1,113 @@
+internal import NIOCore
+package import RedisClient
+
+/// The queue's script: how calls are put to it and its answers read. Its head names the arguments.
+package enum QueueScript {
+    package static let script = RedisScript(
+        name: "queue",
+        source: PackageResources.queue1_records_lua + PackageResources.queue2_bucket_lua
+            + PackageResources.queue3_globals_lua + PackageResources.queue4_flows_lua
+            + PackageResources.queue5_lanes_lua + PackageResources.queue6_decision_lua
+            + PackageResources.queue7_estimate_lua + PackageResources.queue8_operations_lua
+            + PackageResources.queue9_life_lua
+    )
+
+    /// All of an upstream: one hash tag, so one shard of a cluster holds them.
+    package static func keys(prefix: String, upstream: String) -> [String] {
+        let tag = tag(prefix: prefix, upstream: upstream)
+        return ["G", "B", "S", "L", "F", "O", "X", "x", "T", "W", "R"].map { "\(tag):\($0)" }
+    }
+
+    /// What the channels of pushes begin with; a replica's id follows, nothing for all.
+    package static func channel(prefix: String, upstream: String) -> String {
+        "\(tag(prefix: prefix, upstream: upstream)):p:"
+    }
+
+    private static func tag(prefix: String, upstream: String) -> String { "{\(prefix):q1:\(upstream)}" }
+
+    /// - Parameter now: nil: the server's own clock.
+    package static func arguments(_ call: QueueCall, channel: String, now: Micros?) -> [RedisArgument] {
+        var arguments: [RedisArgument] = [
+            now.map { .integer($0) } ?? "",
+            .text(call.replica),
+            .integer(call.number),
+            .text(call.run),
+            .integer(call.seen),
+            .integer(call.peers),
+            .integer(call.maxWaiting),
+            .text(channel),
+            .integer(call.lanes.count),
+        ]
+        for lane in call.lanes {
+            arguments.append(.bytes(TicketCoding.encode(lane.key)))
+            arguments.append(.integer(lane.buckets.count))
+            for bucket in lane.buckets { append(bucket, to: &arguments) }
+        }
+        for operation in call.operations { append(operation, to: &arguments) }
+        return arguments
+    }
+
+    private static func append(_ figures: BucketFigures, to arguments: inout [RedisArgument]) {
+        arguments.append(.text(figures.name))
+        arguments.append(.integer(figures.limit))
+        arguments.append(.integer(figures.per))
+        arguments.append(.integer(figures.guardInterval))
+        arguments.append(.integer(figures.burst))
+        arguments.append(.integer(figures.reset))
+    }
+
+    private static func append(_ operation: QueueOperation, to arguments: inout [RedisArgument]) {
+        func ticket(_ ticket: QueueTicket) -> RedisArgument { .bytes(TicketCoding.encode(ticket)) }
+        func flag(_ value: Bool) -> RedisArgument { value ? "1" : "0" }
+        switch operation {
+        case .enter(let entering, let patience):
+            arguments += ["e", ticket(entering), .integer(patience ?? -1)]
+        case .leave(let leaving):
+            arguments += ["l", ticket(leaving)]
+        case .back(let granted, let stamp, let requeue):
+            arguments += ["b", ticket(granted), .integer(stamp.time), .integer(stamp.epoch), flag(requeue)]
+        case .refused(let granted, let stamp, let buckets, let hold, let learned, let requeue):
+            arguments += [
+                "r", ticket(granted), .integer(stamp.time), .integer(hold ?? -1), .integer(max(0, learned ?? 0)),
+                flag(requeue), .integer(buckets.count),
+            ]
+            for bucket in buckets { arguments.append(.text(bucket)) }
+        case .settle(let granted, let stamp, let costs):
+            arguments += [
+                "s", ticket(granted), .integer(stamp.time), .integer(stamp.epoch), .integer(costs.count),
+            ]
+            for cost in costs { arguments.append(.integer(cost)) }
+        case .estimate(let waiting):
+            arguments += ["w", ticket(waiting)]
+        case .beat:
+            arguments.append("t")
+        case .jump(let epoch):
+            arguments += ["j", .integer(epoch)]
+        case .reset:
+            arguments.append("x")
+        case .bye:
+            arguments.append("q")
+        case .pause(let quota, let paused):
+            arguments += ["p", .text(quota), flag(paused)]
+        case .used(let figures, let uses):
+            arguments.append("u")
+            append(figures, to: &arguments)
+            append(uses, to: &arguments)
+        case .report(let reports):
+            arguments += ["y", .integer(reports.count)]
+            for report in reports {
+                append(report.figures, to: &arguments)
+                arguments.append(.integer(report.told))
+                append(report.sent, to: &arguments)
+            }
+        }
+    }
+
+    private static func append(_ uses: [BucketUse], to arguments: inout [RedisArgument]) {
+        arguments.append(.integer(uses.count))
+        for use in uses {
+            arguments.append(.integer(use.at))
+            arguments.append(.integer(use.units))
+        }
+    }
+}

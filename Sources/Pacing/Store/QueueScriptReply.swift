@@ -1,0 +1,111 @@
+package import NIOCore
+package import RedisClient
+
+/// Reads what the script answers and publishes.
+extension QueueScript {
+    /// - Throws: `.failed` where this is no answer of the script.
+    package static func reply(_ reply: RedisReply) throws(QueueStoreError) -> QueueReply {
+        guard let parts = reply.array, parts.count == 12, let results = parts[8].array, let grants = parts[9].array,
+            let told = parts[10].array, let peers = parts[11].array
+        else { throw .failed("no answer of the queue's script") }
+        var numbers: [Int] = []
+        for part in parts[..<8] { numbers.append(try number(part)) }
+        return QueueReply(
+            now: numbers[0],
+            number: numbers[1],
+            seq: numbers[2],
+            epoch: numbers[3],
+            results: try self.results(results),
+            mine: numbers[4],
+            waiting: numbers[5],
+            due: numbers[6] < 0 ? nil : numbers[6],
+            rollCall: numbers[7] < 0 ? nil : numbers[7],
+            grants: try tickets(grants),
+            buckets: try buckets(told),
+            peers: peers.count == 3
+                ? QueueReply.Peers(count: try number(peers[0]), rank: try number(peers[1]), known: try number(peers[2]))
+                : nil
+        )
+    }
+
+    /// - Returns: nil where these are no bytes of a push.
+    package static func push(_ message: ByteBuffer) -> QueuePush? {
+        var message = message
+        switch message.readInteger(as: UInt8.self) {
+        case UInt8(ascii: "r"): return .rollCall
+        case UInt8(ascii: "g"):
+            guard let time = message.readInteger(as: Int.self), let epoch = message.readInteger(as: Int.self),
+                let seq = message.readInteger(as: Int.self),
+                let ticket = TicketCoding.decode(ArraySlice(message.readableBytesView))
+            else { return nil }
+            return .grant(ticket, GrantStamp(time: time, epoch: epoch), seq: seq)
+        default: return nil
+        }
+    }
+
+    private static func number(_ reply: RedisReply) throws(QueueStoreError) -> Int {
+        guard let number = reply.integer else { throw .failed("no number in the script's answer") }
+        return number
+    }
+
+    private static func results(_ flat: [RedisReply]) throws(QueueStoreError) -> [QueueResult] {
+        guard flat.count % 3 == 0 else { throw .failed("odd results in the script's answer") }
+        var results: [QueueResult] = []
+        for index in stride(from: 0, to: flat.count, by: 3) {
+            let wait = try number(flat[index + 1])
+            switch try number(flat[index]) {
+            case 1: results.append(.waiting(wait, ahead: try number(flat[index + 2])))
+            case 2: results.append(.tooLong(wait))
+            case 3: results.append(.full(wait))
+            default: results.append(.none)
+            }
+        }
+        return results
+    }
+
+    private static func tickets(_ flat: [RedisReply]) throws(QueueStoreError) -> [QueueTicket] {
+        var tickets: [QueueTicket] = []
+        for reply in flat {
+            guard let bytes = reply.bytes, let ticket = TicketCoding.decode(ArraySlice(bytes.readableBytesView)) else {
+                throw .failed("no ticket in the script's answer")
+            }
+            tickets.append(ticket)
+        }
+        return tickets
+    }
+
+    private static func buckets(_ flat: [RedisReply]) throws(QueueStoreError) -> [BucketState] {
+        var buckets: [BucketState] = []
+        var index = 0
+        while index + 13 <= flat.count {
+            guard let name = flat[index].string else { throw .failed("no bucket in the script's answer") }
+            var values: [Int] = []
+            for part in flat[(index + 1)..<(index + 13)] { values.append(try number(part)) }
+            index += 13
+            var booked: [BucketUse] = []
+            guard index + 2 * values[11] <= flat.count else { throw .failed("a short answer of the script") }
+            for _ in 0..<values[11] {
+                booked.append(BucketUse(at: try number(flat[index]), units: try number(flat[index + 1])))
+                index += 2
+            }
+            buckets.append(
+                BucketState(
+                    name: name,
+                    limit: values[0],
+                    learned: values[1] > 0 ? values[1] : nil,
+                    per: values[2],
+                    life: values[3],
+                    burst: values[4],
+                    used: values[5],
+                    hold: values[6],
+                    reset: values[7],
+                    paused: values[8] == 1,
+                    next: values[9],
+                    refusals: values[10],
+                    booked: booked
+                )
+            )
+        }
+        return buckets
+    }
+}
