@@ -91,7 +91,7 @@ package struct CallShape: Sendable, Equatable {
                 word = colon + 1
                 break
             }
-            if path.has("%3A", at: colon) || path.has("%3a", at: colon) {
+            if path[colon] == .percent, path.has("%3A", at: colon) || path.has("%3a", at: colon) {
                 word = colon + 3
                 break
             }
