@@ -34,6 +34,9 @@ package final class AnswerCache: Sendable {
         return total
     }
 
+    /// Keys that are being fetched or waited for by this process.
+    package var callsInFlight: Int { flights.count }
+
     /// Unique in the process: for tickets and flights.
     func nextNumber() -> UInt64 { numbers.add(1, ordering: .relaxed).newValue }
 }

@@ -44,6 +44,8 @@ final class FlightTable: Sendable {
     /// A key has two flights where a purge came in between: who asks after it must not get what was asked for before.
     private let seats = Mutex<[CacheKey: [Seat]]>([:])
 
+    var count: Int { seats.withLock { $0.count } }
+
     /// - Parameter flight: the number of the flight that begins if there is none.
     /// - Returns: whether it began.
     func join(

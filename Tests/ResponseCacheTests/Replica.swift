@@ -4,6 +4,7 @@ import NIOCore
 import NIOPosix
 import RedisClient
 import ResponseCache
+import Synchronization
 import TestSupport
 
 /// One process as far as the cache can tell: a cache with lanes on loops of its own, and connections of its own.
@@ -159,12 +160,39 @@ final class Replica: Sendable {
 /// A caller of the cache.
 struct Question: Sendable {
     fileprivate let promise: EventLoopPromise<Seen>
+    private let known: Known
     fileprivate let ticket: NIOLoopBound<CacheTicket>?
     fileprivate let replica: Replica
     fileprivate let index: Int
 
+    fileprivate init(
+        promise: EventLoopPromise<Seen>,
+        ticket: NIOLoopBound<CacheTicket>?,
+        replica: Replica,
+        index: Int
+    ) {
+        let known = Known()
+        promise.futureResult.whenSuccess { outcome in known.seen.withLock { $0 = outcome } }
+        self.known = known
+        self.promise = promise
+        self.ticket = ticket
+        self.replica = replica
+        self.index = index
+    }
+
+    private final class Known: Sendable {
+        let seen = Mutex<Seen?>(nil)
+    }
+
     var outcome: Seen {
         get async throws { try await promise.futureResult.get() }
+    }
+
+    var isPending: Bool { ticket != nil }
+
+    /// The token, if this caller leads by now.
+    var leadNow: Lead? {
+        if case .lead(let lead) = known.seen.withLock({ $0 }) { lead } else { nil }
     }
 
     func lead() async throws -> Lead {
