@@ -56,7 +56,8 @@ policy=/usr/sbin/policy-rc.d
 
 keep_servers_from_starting() {
     local -a as_root=("$@")
-    if [[ -e $policy ]]; then
+    # One set aside by a run that was killed is the true one.
+    if [[ -e $policy && ! -e $policy.before-sluice ]]; then
         "${as_root[@]}" mv "$policy" "$policy.before-sluice"
     fi
     printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null
