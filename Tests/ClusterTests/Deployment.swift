@@ -132,6 +132,16 @@ final class Deployment: Sendable {
         return object as? [String: Any] ?? [:]
     }
 
+    /// How many calls of a replica wait for a slot.
+    func waiting(of replica: Int = 0) async throws -> Int {
+        let quotas = try await stats(of: replica)["quotas"] as? [[String: Any]] ?? []
+        return quotas.compactMap { $0["waiting"] as? Int }.reduce(0, +)
+    }
+
+    func redisMode(of replica: Int) async throws -> String? {
+        (try await stats(of: replica)["redis"] as? [String: Any])?["mode"] as? String
+    }
+
     private static func launch(
         port: Int,
         options: Options,

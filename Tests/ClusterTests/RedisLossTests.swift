@@ -1,0 +1,118 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite("Redis gone, and back", .timeLimit(.minutes(3)))
+struct RedisLossTests {
+    private static let key = ["x-goog-api-key: \(Deployment.key)"]
+
+    private static func limited(_ count: Int) -> String {
+        LimitTests.limited.replacingOccurrences(of: "rate = \"50/hour\"", with: "rate = \"\(count)/hour\"")
+            .replacingOccurrences(of: "burst = 50", with: "burst = \(count)")
+    }
+
+    @Test(
+        "Under local each of two replicas goes on with half of the limit, and shares again within 1 s of Redis's return"
+    )
+    func local() async throws {
+        let deployment = try await Deployment.start(.init(replicas: 2, configuration: Self.limited(20)))
+        let redis = try #require(deployment.redis)
+        try await eventually("both replicas are known") {
+            let cluster = try await deployment.stats()["cluster"] as? [String: Any]
+            return cluster?["replicas"] as? Int == 2
+        }
+        try await redis.kill()
+        let seen: LimitTests.Burst = try await Python.run(
+            "burst",
+            ["60", Deployment.key, Paths.generate, Bodies.generate] + deployment.addresses
+        )
+        #expect(seen.statuses["200"] == 20)
+        #expect(seen.statuses["429"] == 40)
+        try await redis.start()
+        try await eventually("Redis decides again", within: .seconds(1)) {
+            try await deployment.redisMode(of: 0) == "redis" && deployment.redisMode(of: 1) == "redis"
+        }
+        let after: LimitTests.Burst = try await Python.run(
+            "burst",
+            ["40", Deployment.key, Paths.generate, Bodies.generate] + deployment.addresses
+        )
+        // It came back empty: the limit is whole again, and counted once for both.
+        #expect(after.statuses["200"] == 20)
+        try await deployment.stop()
+    }
+
+    @Test("Under open limits let pass while Redis is gone")
+    func open() async throws {
+        let deployment = try await Deployment.start(
+            .init(
+                configuration: Self.limited(5),
+                environment: ["REDIS_MORE": "on_failure = \"open\""]
+            )
+        )
+        try await deployment.redis?.kill()
+        let seen: LimitTests.Burst = try await Python.run(
+            "burst",
+            ["20", Deployment.key, Paths.generate, Bodies.generate, deployment.address]
+        )
+        #expect(seen.statuses == ["200": 20])
+        try await deployment.stop()
+    }
+
+    @Test("Under closed calls get 503 and the replica is not ready, until Redis is back")
+    func closed() async throws {
+        let deployment = try await Deployment.start(
+            .init(
+                configuration: Self.limited(5),
+                environment: ["REDIS_MORE": "on_failure = \"closed\""]
+            )
+        )
+        let redis = try #require(deployment.redis)
+        try await redis.kill()
+        let refused = try await HTTP.send(
+            "POST",
+            deployment.address + Paths.generate,
+            fields: Self.key,
+            body: Bodies.generate
+        )
+        #expect(refused.status == 503)
+        #expect(refused.fields["retry-after"] != nil)
+        try await eventually("it is not ready") {
+            try await HTTP.get(deployment.address + "/ready").status == 503
+        }
+        let health = try await HTTP.get(deployment.address + "/health")
+        #expect(health.status == 200)
+        try await redis.start()
+        try await eventually("it is ready again", within: .seconds(1)) {
+            try await HTTP.get(deployment.address + "/ready").status == 200
+        }
+        try await deployment.stop()
+    }
+
+    @Test(
+        "The paced queue goes on under local, and no window is exceeded while Redis goes and comes back with its data"
+    )
+    func pacing() async throws {
+        let deployment = try await Deployment.start(
+            .init(
+                replicas: 2,
+                simulator: ["--requests-per-minute", "20", "--window", "4s"],
+                configuration: QueueTests.paced(20, per: "4s", burst: 10)
+            )
+        )
+        let redis = try #require(deployment.redis)
+        async let burst: LimitTests.Burst = Python.run(
+            "burst",
+            ["70", Deployment.key, Paths.generate, Bodies.generate] + deployment.addresses
+        )
+        try await eventually("some calls went") {
+            try await deployment.simulator.arrivals(call: "generateContent").count >= 20
+        }
+        try await redis.restart(keepingData: true)
+        let seen = try await burst
+        #expect(seen.statuses["200"] == 70)
+        let times = try await deployment.simulator.arrivals(call: "generateContent").map(\.at)
+        // Cut off, a replica may exceed by what the other was granted since its last reply (contract 6).
+        #expect(largestWindow(times, microseconds: 4_000_000) <= 22)
+        try await deployment.stop()
+    }
+}
