@@ -8,8 +8,8 @@ package struct TestDatabase {
 
     /// Makes an empty database; the first call starts the server.
     package static func make() async throws -> TestDatabase {
-        package let server = try await shared.value
-        package let name = await names.next()
+        let server = try await shared.value
+        let name = await names.next()
         try await server.sql("CREATE DATABASE \(name)")
         return TestDatabase(server: server, name: name)
     }

@@ -1,6 +1,7 @@
 internal import HTTPTypes
 internal import Hummingbird
 internal import Logging
+internal import NIOCore
 internal import PostgresClient
 
 extension Problem {
@@ -15,6 +16,8 @@ extension Problem {
             self.init(error, logger: logger)
         case let error as HTTPError:
             self.init(error)
+        case is NIOTooManyBytesError:
+            self.init(.contentTooLarge, "the body is too large")
         case is CancellationError:
             self.init(.serviceUnavailable, "the server is shutting down", retryAfter: 1)
         default:

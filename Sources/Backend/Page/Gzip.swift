@@ -34,7 +34,7 @@ package enum Gzip {
             } else {
                 writeLiteral(Int(input[position]), to: &bits)
             }
-            for index in position..<min(position + step, input.count - minMatch + 1) {
+            for index in position..<max(position, min(position + step, input.count - minMatch + 1)) {
                 places[key(input, index), default: []].append(index)
             }
             position += step
