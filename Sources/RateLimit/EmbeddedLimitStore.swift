@@ -32,7 +32,12 @@ package final class EmbeddedLimitStore: LimitStore, Sendable {
             for (charge, pace) in zip(charges, paces) {
                 let maximum = rules[charge.ruleIndex].maxKeys
                 let place = keys[charge.ruleIndex].place(of: charge.identity, maximum: maximum, now: now)
-                let arrival = pace.current(keys[charge.ruleIndex].arrival(charge.identity, place), now: now)
+                let stored = keys[charge.ruleIndex].arrival(charge.identity, place)
+                let arrival = pace.current(stored, now: now)
+                // The clock was set back: from here on the new one counts.
+                if let stored, stored.micros > arrival.micros {
+                    keys[charge.ruleIndex].store(arrival, charge.identity, place)
+                }
                 found.append((place, arrival, pace.passes(arrival, now: now)))
             }
             let allowed = found.allSatisfy(\.passes)
@@ -70,7 +75,9 @@ package final class EmbeddedLimitStore: LimitStore, Sendable {
         keys.withLock { keys in
             for (charge, state) in zip(charges, verdict.states) {
                 let place = state.isShared ? LiveKeys.Place.shared : .own(isNew: false)
-                guard let arrival = keys[charge.ruleIndex].arrival(charge.identity, place) else { continue }
+                // Behind the time it is whole already.
+                guard let arrival = keys[charge.ruleIndex].arrival(charge.identity, place), arrival.micros >= now
+                else { continue }
                 let refunded = rules[charge.ruleIndex].pace(replicas: replicas).refunded(arrival)
                 if refunded.micros < now {
                     keys[charge.ruleIndex].remove(charge.identity, place)

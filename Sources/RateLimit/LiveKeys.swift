@@ -63,17 +63,19 @@ struct LiveKeys {
         }
     }
 
+    /// Looks at some of the entries whose time may be over, at each once.
     private mutating func sweep(_ limit: Int, now: Int) {
+        var alive: [Entry] = []
         for _ in 0..<limit {
-            guard let first = entries.first, first.micros <= now else { return }
+            guard let first = entries.first, first.micros <= now else { break }
+            popFirst()
             if let arrival = own[first.identity], arrival.micros >= now {
-                entries[0].micros = arrival.micros
-                siftDown()
+                alive.append(Entry(micros: arrival.micros, identity: first.identity))
             } else {
                 own.removeValue(forKey: first.identity)
-                popFirst()
             }
         }
+        for entry in alive { push(entry) }
     }
 
     private mutating func push(_ entry: Entry) {
@@ -97,9 +99,9 @@ struct LiveKeys {
         var parent = 0
         while true {
             var smallest = parent
-            for child in [2 * parent + 1, 2 * parent + 2] where child < entries.count {
-                if entries[child] < entries[smallest] { smallest = child }
-            }
+            let left = 2 * parent + 1
+            if left < entries.count, entries[left] < entries[smallest] { smallest = left }
+            if left + 1 < entries.count, entries[left + 1] < entries[smallest] { smallest = left + 1 }
             guard smallest != parent else { return }
             entries.swapAt(smallest, parent)
             parent = smallest

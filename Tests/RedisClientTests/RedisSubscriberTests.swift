@@ -57,7 +57,7 @@ struct RedisSubscriberTests {
         }
         try await eventually("it is confirmed") { confirmed.values.count == 1 }
         try await redis.restart(keepingData: false)
-        try await eventually("it is confirmed again", within: .seconds(1)) { confirmed.values.count == 2 }
+        try await eventually("it is confirmed again", within: .seconds(3)) { confirmed.values.count == 2 }
         try await redis.command("PUBLISH", "news", "hello")
         try await eventually("it is heard") { heard.values == ["hello"] }
         try await onLoop(subscriber) { $0.close() }
@@ -75,7 +75,7 @@ struct RedisSubscriberTests {
         redis.pause()
         try await eventually("it leaves") { try await subscriber.eventLoop.submit { !subscriber.value.isUp }.get() }
         redis.resume()
-        try await eventually("it is confirmed again", within: .seconds(1)) { confirmed.values.count >= 2 }
+        try await eventually("it is confirmed again", within: .seconds(3)) { confirmed.values.count >= 2 }
         try await onLoop(subscriber) { $0.close() }
     }
 }

@@ -21,6 +21,8 @@ local DIGITS, SHARED_DIGITS = 32, 4
 local INDEX_LIFE_MILLIS = 86400000
 
 local now = tonumber(ARGV[1])
+-- Redis expires keys by its own clock, whatever time was passed in.
+local spare_millis = now and 86400000 or 1
 if not now then
     local time = redis.call('TIME')
     now = tonumber(time[1]) * 1000000 + tonumber(time[2])
@@ -35,7 +37,7 @@ end
 local function store(key, micros, fraction)
     local value = string.format('%.0f', micros)
     if fraction > 0 then value = value .. string.format(':%.0f', fraction) end
-    local millis = math.floor((micros - now) / 1000) + 1
+    local millis = math.floor((micros - now) / 1000) + spare_millis
     redis.call('SET', key, value, 'PX', string.format('%.0f', millis))
 end
 
@@ -107,7 +109,7 @@ for limit, entry in ipairs(found) do
         store(key, micros, fraction)
         if digits then
             local index = KEYS[2 * limit]
-            redis.call('ZADD', index, string.format('%.0f', micros), digits)
+            redis.call('ZADD', index, 'NX', string.format('%.0f', micros), digits)
             redis.call('PEXPIRE', index, string.format('%.0f', INDEX_LIFE_MILLIS + tonumber(ARGV[first + 5]) / 1000))
         end
     elseif is_moved then

@@ -7,6 +7,8 @@
 -- Cost: a GET and a SET a limit.
 
 local now = tonumber(ARGV[1])
+-- Redis expires keys by its own clock, whatever time was passed in.
+local spare_millis = now and 86400000 or 1
 if not now then
     local time = redis.call('TIME')
     now = tonumber(time[1]) * 1000000 + tonumber(time[2])
@@ -27,7 +29,7 @@ for limit, key in ipairs(KEYS) do
         else
             value = string.format('%.0f', micros)
             if fraction > 0 then value = value .. string.format(':%.0f', fraction) end
-            local millis = math.floor((micros - now) / 1000) + 1
+            local millis = math.floor((micros - now) / 1000) + spare_millis
             redis.call('SET', key, value, 'PX', string.format('%.0f', millis))
         end
     end

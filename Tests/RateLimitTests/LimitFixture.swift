@@ -1,0 +1,96 @@
+import Hashing
+import Logging
+import NIOCore
+import NIOPosix
+import RateLimit
+import RedisClient
+import TestSupport
+
+let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+/// A store with its loop, to be asked from a test.
+struct Limiter: Sendable {
+    private let store: NIOLoopBound<any LimitStore>
+    private let close: @Sendable () async -> Void
+
+    /// On a connection of its own.
+    static func redis(
+        _ url: String,
+        rules: [LimitRule],
+        prefix: String,
+        memory: DenialMemory = DenialMemory(capacity: 0),
+        timeout: TimeAmount = .seconds(10)
+    ) async throws -> Limiter {
+        let loop = MultiThreadedEventLoopGroup.singleton.next()
+        let handle = await RedisHandle.open(try RedisEndpoint(url: url), on: loop, logger: quiet)
+        try await eventually("connected to Redis") { await handle.read { $0.isUp } }
+        let store = await handle.read { connection in
+            NIOLoopBound<any LimitStore>(
+                RedisLimitStore(
+                    connection: connection,
+                    rules: rules,
+                    prefix: prefix,
+                    timeout: timeout,
+                    memory: memory
+                ),
+                eventLoop: connection.eventLoop
+            )
+        }
+        return Limiter(store: store) { await handle.close() }
+    }
+
+    static func embedded(rules: [LimitRule]) async throws -> Limiter {
+        let loop = MultiThreadedEventLoopGroup.singleton.next()
+        let store = try await loop.submit {
+            NIOLoopBound<any LimitStore>(EmbeddedLimitStore(rules: rules), eventLoop: loop)
+        }.get()
+        return Limiter(store: store) {}
+    }
+
+    func charge(_ charges: [LimitCharge], at now: Int? = nil) async throws -> LimitVerdict {
+        let store = store
+        let promise = store.eventLoop.makePromise(of: LimitVerdict.self)
+        store.eventLoop.execute {
+            store.value.charge(charges, at: now) { promise.completeWith($0.mapError { $0 as any Error }) }
+        }
+        return try await promise.futureResult.get()
+    }
+
+    func refund(_ charges: [LimitCharge], _ verdict: LimitVerdict, at now: Int? = nil) async throws {
+        let store = store
+        try await store.eventLoop.submit { store.value.refund(charges, verdict, at: now) }.get()
+    }
+
+    /// Started together on the loop.
+    func chargeAtOnce(_ times: Int, _ charges: [LimitCharge]) async throws -> [LimitVerdict] {
+        let store = store
+        let promises = (0..<times).map { _ in store.eventLoop.makePromise(of: LimitVerdict.self) }
+        store.eventLoop.execute {
+            for promise in promises {
+                store.value.charge(charges, at: nil) { promise.completeWith($0.mapError { $0 as any Error }) }
+            }
+        }
+        return try await EventLoopFuture.whenAllSucceed(promises.map(\.futureResult), on: store.eventLoop).get()
+    }
+
+    func shutDown() async { await close() }
+}
+
+func charge(_ caller: String, rule: Int = 0) -> LimitCharge {
+    LimitCharge(ruleIndex: rule, identity: LimitIdentity(caller, hasher: SHA256Hasher()))
+}
+
+/// A random generator whose numbers are the same for the same seed (Vigna, SplitMix64).
+struct SeededGenerator: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+}
