@@ -340,7 +340,7 @@ final class PooledTransfer {
 
     func result(_ code: CURLcode) -> Result<TransferSummary, TransferError> {
         if let failure { return .failure(failure) }
-        guard code == CURLE_OK else { return .failure(error(code)) }
+        guard code == CURLE_OK || isWholeAnyway(code) else { return .failure(error(code)) }
         guard head.isComplete else { return .failure(.malformedAnswer("no head")) }
         // libcurl up to 8.3 can drop what a paused HTTP/2 transfer still held when its stream ended
         // (curl/curl#11982): then less came here than it counted.
@@ -355,6 +355,12 @@ final class PooledTransfer {
                 bytesSent: upload?.taken ?? easy.bytesUploaded
             )
         )
+    }
+
+    /// An HTTP/2 server that answers without reading the request's body to its end closes the stream; libcurl 7.88 then
+    /// fails for what it could not send, the answer notwithstanding.
+    private func isWholeAnyway(_ code: CURLcode) -> Bool {
+        code == CURLE_HTTP2_STREAM && errorText.pointee == 0 && head.isComplete && easy.announcedLength == received
     }
 
     /// The connection goes with it, for the server may wait for the rest of the body.
