@@ -29,4 +29,21 @@ struct DifferentialTests {
         await replay.close()
         try await server.stop()
     }
+
+    @Test("Operations that agents do seldom are alike too: calendar windows, changed figures, pauses, a full queue")
+    func directlyAlike() async throws {
+        let server = try await RedisServer.start()
+        let replay = try await ScriptReplay.open(server)
+        for seed in Self.first..<(Self.first + Self.count) {
+            let schedule = DirectSchedule(seed: seed)
+            schedule.run(steps: 300)
+            #expect(schedule.failures.isEmpty, "seed \(seed)")
+            if let difference = try await replay.run(schedule.steps) {
+                Issue.record("seed \(seed): \(difference)")
+                break
+            }
+        }
+        await replay.close()
+        try await server.stop()
+    }
 }

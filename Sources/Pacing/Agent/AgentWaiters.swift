@@ -10,8 +10,8 @@ extension AgentState {
         default: break
         }
         counters.entered += 1
-        let patience = waiter.deadline < Pace.never ? max(0, waiter.deadline - now) : Pace.never
-        add(waiter, patience: patience, now: now)
+        let spent = waiter.patience < Pace.never ? now - waiter.entered : 0
+        add(waiter, patience: max(0, waiter.patience - spent), now: now)
     }
 
     /// - Parameter patience: nil where it was in the queue before.
@@ -168,10 +168,12 @@ extension AgentState {
         retryAfter: Micros = 1_000_000
     ) {
         counters.count(reason)
+        // Where nobody can say when, a day is long enough.
+        let longest: Micros = 86_400_000_000
         let refusal = QueueRefusal(
             reason: reason,
-            expectedWait: .microseconds(wait),
-            retryAfter: .microseconds(max(1, retryAfter))
+            expectedWait: .microseconds(min(wait, longest)),
+            retryAfter: .microseconds(min(max(1, retryAfter), longest))
         )
         outbox.append((waiter, .refused(refusal)))
     }

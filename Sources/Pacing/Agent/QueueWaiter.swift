@@ -2,6 +2,9 @@ package import NIOCore
 
 /// One caller that waits, or waited: everything about it that does not change.
 package final class QueueWaiter: Sendable {
+    /// Who wants a slot at once or none still waits for the store's answer.
+    private static let shortestWait: Micros = 100_000
+
     package let id: WaiterID
     let lane: LaneFigures
     /// In the order of the lane's buckets, estimates clamped.
@@ -12,7 +15,9 @@ package final class QueueWaiter: Sendable {
     let user: String
     let weight: Int
     let allowance: Micros
-    /// By the monotonic clock; `Pace.never`: none.
+    /// For the slot, from entry, as asked for; `Pace.never`: without end.
+    let patience: Micros
+    /// By the monotonic clock; `Pace.never`: none. Not before the store can have answered.
     let deadline: Micros
     let entered: Micros
     let wantsPosition: Bool
@@ -44,7 +49,8 @@ package final class QueueWaiter: Sendable {
         weight = min(max(1, request.weight), 1_000_000)
         allowance = min(max(1, request.allowance.micros), Pace.longestAllowance)
         entered = now
-        deadline = request.patience.map { now + max(0, $0.micros) } ?? Pace.never
+        patience = request.patience.map { min(max(0, $0.micros), Pace.never) } ?? Pace.never
+        deadline = patience < Pace.never ? now + max(patience, Self.shortestWait) : Pace.never
         wantsPosition = request.wantsPosition
         self.loop = loop
         self.event = event
@@ -61,6 +67,7 @@ package final class QueueWaiter: Sendable {
         weight = other.weight
         self.allowance = min(max(1, allowance), Pace.longestAllowance)
         entered = other.entered
+        patience = other.patience
         deadline = other.deadline
         wantsPosition = other.wantsPosition
         loop = other.loop

@@ -99,7 +99,7 @@ local function newBucket(f)
     learned = 0, raise = 0, backoff = 0, refused = 0, refusals = 0, hold = 0, pace = 0, used = 0, late = 0,
     reset = f.reset, nextReset = 0, base = 0, coarse = {}, paused = false,
   }
-  b.first = floor(now / width(b)) - SUB - 2
+  b.first = floor((now - life(b)) / width(b)) - 1
   return b
 end
 

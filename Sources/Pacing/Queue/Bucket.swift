@@ -51,7 +51,7 @@ struct Bucket: Sendable {
         per = Stated(value: figures.per, at: now)
         reset = figures.reset
         first = 0
-        first = now / width - Pace.subWindows - 2
+        first = (now - life) / width - 1
     }
 
     /// Of a sub-window.

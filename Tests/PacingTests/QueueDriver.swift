@@ -1,0 +1,103 @@
+import Pacing
+
+/// One replica's calls on the state machine, by hand: time is moved by the test.
+struct QueueDriver {
+    /// Longer than any wait.
+    static let farFuture: Micros = 1 << 50
+
+    var state = QueueState(run: "run")
+    var now: Micros = 1_000_000_000_000
+    private(set) var grants: [(ticket: QueueTicket, at: Micros)] = []
+    private var number = 0
+    private var nextID = 0
+
+    static func bucket(
+        _ name: String,
+        _ limit: Int,
+        perSeconds: Int,
+        burst: Int? = nil,
+        reset: Micros = 0
+    ) -> BucketFigures {
+        BucketFigures(
+            name: name,
+            limit: limit,
+            per: perSeconds * 1_000_000,
+            guardInterval: 20_000,
+            burst: burst ?? limit,
+            reset: reset
+        )
+    }
+
+    mutating func call(_ operations: [QueueOperation], lanes: [LaneFigures] = []) -> QueueReply {
+        number += 1
+        let call = QueueCall(
+            replica: "replica",
+            number: number,
+            run: "run",
+            seen: 0,
+            peers: 0,
+            maxWaiting: 100_000,
+            lanes: lanes,
+            operations: operations
+        )
+        let reply = state.call(call, now: now).reply
+        grants += reply.grants.map { ($0, reply.now) }
+        return reply
+    }
+
+    /// Calls when a slot is due, until that time, and tells of each grant, which may enter more.
+    mutating func run(until end: Micros, _ granted: (inout QueueDriver, (ticket: QueueTicket, at: Micros)) -> Void) {
+        var seen = grants.count
+        while now < end {
+            let due = call([]).due ?? .max
+            while seen < grants.count {
+                seen += 1
+                granted(&self, grants[seen - 1])
+            }
+            now = min(end, max(now + 1000, min(due, now + 1_000_000)))
+        }
+    }
+
+    @discardableResult
+    mutating func enter(
+        _ buckets: [BucketFigures],
+        costs: [Int]? = nil,
+        client: String = "client",
+        user: String = "",
+        urgency: Int = 3,
+        weight: Int = 1,
+        patience: Micros? = QueueDriver.farFuture
+    ) -> (ticket: QueueTicket, reply: QueueReply) {
+        nextID += 1
+        let lane = LaneFigures(key: LaneKey(names: buckets.map(\.name), urgency: urgency), buckets: buckets)
+        let ticket = QueueTicket(
+            lane: lane.key,
+            client: client,
+            user: user,
+            place: now,
+            owner: "replica",
+            id: nextID,
+            weight: weight,
+            allowance: 20_000,
+            costs: costs ?? buckets.map { _ in 1 }
+        )
+        return (ticket, call([.enter(ticket, patience: patience)], lanes: [lane]))
+    }
+
+    /// Time passes, with a beat a second as replicas give.
+    mutating func pass(_ span: Micros) {
+        let end = now + span
+        while now < end {
+            now = min(end, now + 1_000_000)
+            _ = call([.beat])
+        }
+    }
+
+    /// Calls when a slot is due, until that time.
+    mutating func run(until end: Micros) {
+        while now < end {
+            let due = call([]).due ?? .max
+            now = min(end, max(now + 1000, min(due, now + 1_000_000)))
+        }
+    }
+}

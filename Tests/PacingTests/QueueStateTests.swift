@@ -1,0 +1,288 @@
+import Pacing
+import Testing
+
+/// The state machine, operation by operation.
+@Suite struct QueueStateTests {
+    private static let second = 1_000_000
+
+    @Test("A lone call on an idle bucket is granted in the call that enters it")
+    func lone() {
+        var driver = QueueDriver()
+        let reply = driver.enter([QueueDriver.bucket("rpm", 10, perSeconds: 60)]).reply
+        #expect(reply.grants.count == 1)
+        #expect(reply.results == [.waiting(0, ahead: 0)])
+        #expect(reply.due == nil)
+    }
+
+    @Test("No window holds more than the limit, and nearly all of the quota is used", arguments: [(60, 5), (200, 1)])
+    func exactAndFull(limit: Int, seconds: Int) {
+        let buckets = [QueueDriver.bucket("rpm", limit, perSeconds: seconds, burst: limit / 2)]
+        var driver = QueueDriver()
+        for _ in 0..<limit * 12 { driver.enter(buckets, client: "c") }
+        let start = driver.now
+        driver.run(until: start + 10 * seconds * Self.second)
+        let times = driver.grants.map(\.at)
+        for (index, time) in times.enumerated() where index >= limit {
+            #expect(time - times[index - limit] >= seconds * Self.second)
+        }
+        let later = times.count { $0 > start + seconds * Self.second }
+        let use = Double(later) / Double(limit * 9)
+        #expect(use >= (seconds >= 5 ? 0.98 : 0.95), "use \(use)")
+    }
+
+    @Test("A request goes only when both its minute and its day have room")
+    func severalWindows() {
+        let buckets = [
+            QueueDriver.bucket("rpd", 5, perSeconds: 86_400), QueueDriver.bucket("rpm", 3, perSeconds: 1),
+        ]
+        var driver = QueueDriver()
+        for _ in 0..<9 { driver.enter(buckets) }
+        let start = driver.now
+        driver.run(until: start + 30 * Self.second)
+        #expect(driver.grants.count == 5)
+        #expect(driver.grants[3].at >= start + Self.second)
+    }
+
+    @Test("A bucket that is full does not hold up calls that need another")
+    func otherBucket() {
+        var driver = QueueDriver()
+        let full = [QueueDriver.bucket("rpm/pro", 1, perSeconds: 60)]
+        driver.enter(full)
+        driver.enter(full)
+        let other = driver.enter([QueueDriver.bucket("rpm/flash", 1, perSeconds: 60)])
+        #expect(other.reply.grants == [other.ticket])
+    }
+
+    @Test("A call that was seen before changes nothing")
+    func repeated() {
+        var state = QueueState(run: "run")
+        let figures = QueueDriver.bucket("rpm", 1, perSeconds: 60)
+        let lane = LaneFigures(key: LaneKey(names: ["rpm"], urgency: 3), buckets: [figures])
+        func call(_ number: Int, _ ids: [Int]) -> QueueReply {
+            let operations = ids.map { id in
+                let ticket = QueueTicket(
+                    lane: lane.key,
+                    client: "c",
+                    user: "",
+                    place: 1,
+                    owner: "r",
+                    id: id,
+                    weight: 1,
+                    allowance: 20_000,
+                    costs: [1]
+                )
+                return QueueOperation.enter(ticket, patience: nil)
+            }
+            let call = QueueCall(
+                replica: "r",
+                number: number,
+                run: "run",
+                seen: 0,
+                peers: 0,
+                maxWaiting: 10,
+                lanes: [lane],
+                operations: operations
+            )
+            return state.call(call, now: 1_000_000_000_000).reply
+        }
+        let first = call(1, [1, 2])
+        let again = call(1, [1, 2])
+        #expect(first.grants.count == 1)
+        #expect(again.grants.isEmpty)
+        #expect(again.results.isEmpty)
+        #expect(again.mine == 1)
+    }
+
+    @Test("A grant handed back frees its slot, and its call is the next one")
+    func handedBack() {
+        var driver = QueueDriver()
+        let buckets = [QueueDriver.bucket("rpm", 1, perSeconds: 60)]
+        let first = driver.enter(buckets, client: "a").ticket
+        driver.enter(buckets, client: "b")
+        let stamp = GrantStamp(time: driver.now, epoch: driver.call([]).epoch)
+        driver.now += 5000
+        let reply = driver.call([.back(first, stamp, requeue: true)])
+        #expect(reply.grants == [first])
+    }
+
+    @Test("What is settled below its estimate makes room")
+    func settled() {
+        var driver = QueueDriver()
+        let buckets = [QueueDriver.bucket("tpm", 1000, perSeconds: 60)]
+        let first = driver.enter(buckets, costs: [900])
+        let second = driver.enter(buckets, costs: [500])
+        #expect(second.reply.grants.isEmpty)
+        let stamp = GrantStamp(time: driver.now, epoch: first.reply.epoch)
+        driver.now += 1000
+        let reply = driver.call([.settle(first.ticket, stamp, costs: [100])])
+        #expect(reply.grants == [second.ticket])
+        #expect(reply.buckets.first?.used == 600)
+    }
+
+    @Test("A calendar window is empty after its reset, but for what was sent close to it")
+    func calendar() {
+        var driver = QueueDriver()
+        let reset = driver.now + 10 * Self.second
+        let buckets = [QueueDriver.bucket("rpd", 2, perSeconds: 86_400, reset: reset)]
+        driver.enter(buckets)
+        driver.pass(reset - Self.second - driver.now)
+        driver.enter(buckets)
+        driver.enter(buckets)
+        driver.enter(buckets)
+        #expect(driver.grants.count == 2)
+        driver.run(until: reset + Self.second)
+        #expect(driver.grants.count == 2)
+        driver.run(until: reset + 3 * Self.second)
+        // One of the two before the reset was within two seconds of it and counts on both sides.
+        #expect(driver.grants.count == 3)
+    }
+
+    @Test("A refusal of the upstream holds the bucket; without a time it doubles up to the window")
+    func refusals() {
+        var driver = QueueDriver()
+        let buckets = [QueueDriver.bucket("rpm", 10, perSeconds: 10)]
+        var holds: [Micros] = []
+        for _ in 0..<6 {
+            let entered = driver.enter(buckets)
+            let stamp = GrantStamp(time: driver.now, epoch: entered.reply.epoch)
+            #expect(entered.reply.grants.count == 1)
+            let reply = driver.call([
+                .refused(entered.ticket, stamp, buckets: ["rpm"], hold: nil, learned: nil, requeue: false), .beat,
+            ])
+            let hold = reply.buckets.first?.hold ?? 0
+            holds.append(hold - driver.now)
+            driver.pass(hold + 1000 - driver.now)
+        }
+        #expect(holds == [1, 2, 4, 8, 10, 10].map { $0 * Self.second })
+    }
+
+    @Test("A learned limit holds for ten windows, then rises by a tenth a window")
+    func learned() {
+        var driver = QueueDriver()
+        let buckets = [QueueDriver.bucket("rpm", 20, perSeconds: 1)]
+        let entered = driver.enter(buckets)
+        let stamp = GrantStamp(time: driver.now, epoch: entered.reply.epoch)
+        func limit() -> Int? { driver.call([.beat]).buckets.first.map { $0.learned ?? $0.limit } }
+        _ = driver.call([
+            .refused(entered.ticket, stamp, buckets: ["rpm"], hold: 0, learned: 10, requeue: false)
+        ])
+        let start = driver.now
+        func step(to windows: Int) {
+            while driver.now < start + windows * Self.second {
+                driver.now += 500_000
+                _ = driver.call([.beat])
+            }
+        }
+        step(to: 9)
+        let held = limit()
+        step(to: 11)
+        let risen = limit()
+        step(to: 20)
+        let whole = limit()
+        #expect(held == 10)
+        #expect(risen == 12 || risen == 14)
+        #expect(whole == 20)
+    }
+
+    @Test("While replicas disagree the lower limit holds, and three seconds longer")
+    func lowerHolds() {
+        var driver = QueueDriver()
+        func used(_ limit: Int) -> Int? {
+            driver.enter([QueueDriver.bucket("rpm", limit, perSeconds: 60)], patience: 0).reply.buckets.first?.limit
+        }
+        #expect(used(10) == 10)
+        #expect(used(5) == 5)
+        #expect(used(10) == 5)
+        for _ in 0..<4 {
+            driver.now += Self.second
+            _ = driver.call([.beat])
+        }
+        #expect(used(10) == 10)
+    }
+
+    @Test("A paused quota grants nothing until it is resumed; another goes on")
+    func paused() {
+        var driver = QueueDriver()
+        _ = driver.call([.pause(quota: "rpm", paused: true)])
+        let flash = driver.enter([QueueDriver.bucket("rpm/flash", 10, perSeconds: 1)])
+        let other = driver.enter([QueueDriver.bucket("rpd", 10, perSeconds: 1)])
+        #expect(flash.reply.grants.isEmpty)
+        #expect(other.reply.grants.count == 1)
+        let reply = driver.call([.pause(quota: "rpm", paused: false)])
+        #expect(reply.grants == [flash.ticket])
+    }
+
+    @Test("The expected wait of a steady backlog is right within a quarter")
+    func estimates() {
+        var driver = QueueDriver()
+        let buckets = [QueueDriver.bucket("rpm", 60, perSeconds: 5, burst: 30)]
+        var told: [Int: (wait: Micros, at: Micros)] = [:]
+        func enter(_ client: String) {
+            let entered = driver.enter(buckets, client: client, weight: client == "c" ? 3 : 1)
+            if case .waiting(let wait, _) = entered.reply.results[0] {
+                told[entered.ticket.id] = (wait, driver.now)
+            }
+        }
+        for client in ["a", "b", "c"] { for _ in 0..<30 { enter(client) } }
+        let settled = driver.now + 15 * Self.second
+        let end = driver.now + 80 * Self.second
+        var seen = 0
+        var right = 0
+        var all = 0
+        while driver.now < end {
+            let due = driver.call([]).due ?? .max
+            while seen < driver.grants.count {
+                let grant = driver.grants[seen]
+                seen += 1
+                if let told = told[grant.ticket.id], told.at > settled {
+                    let wait = grant.at - told.at
+                    all += 1
+                    if abs(told.wait - wait) <= max(wait / 4, 85_000) { right += 1 }
+                }
+                enter(grant.ticket.client)
+            }
+            driver.now = max(driver.now + 1000, min(due, driver.now + Self.second))
+        }
+        #expect(all > 300)
+        #expect(right * 10 >= all * 9, "\(right) of \(all)")
+    }
+
+    @Test("A decision costs the same with ten waiters as with a hundred thousand")
+    func independentOfWaiters() {
+        func time(_ waiters: Int) -> Duration {
+            var driver = QueueDriver()
+            let buckets = [QueueDriver.bucket("rpm", 600, perSeconds: 60, burst: 1)]
+            for index in 0..<waiters { driver.enter(buckets, client: "c\(index % (waiters / 5 + 1))") }
+            let start = ContinuousClock.now
+            for _ in 0..<200 {
+                driver.now += 100_000
+                _ = driver.call([])
+            }
+            return ContinuousClock.now - start
+        }
+        _ = time(10)
+        let few = time(300)
+        let many = time(30_000)
+        #expect(many < few * 4, "\(few) and \(many)")
+    }
+
+    @Test("After a jump of the store's clock the buckets are rebuilt from what the replicas sent")
+    func rebuilt() {
+        var driver = QueueDriver()
+        let figures = QueueDriver.bucket("rpm", 3, perSeconds: 60)
+        for _ in 0..<3 { driver.enter([figures]) }
+        #expect(driver.grants.count == 3)
+        let epoch = driver.call([.beat]).epoch
+        driver.now += 3600 * Self.second
+        var reply = driver.call([.jump(epoch: epoch)])
+        #expect(reply.rollCall != nil)
+        #expect(reply.epoch != epoch)
+        reply = driver.call([
+            .report([BucketReport(figures: figures, told: 3, sent: [BucketUse(at: driver.now, units: 2)])])
+        ])
+        driver.now += 600_000
+        reply = driver.call([.beat])
+        #expect(reply.rollCall == nil)
+        #expect(reply.buckets.first?.used == 2)
+    }
+}
