@@ -44,7 +44,7 @@ let package = Package(
         .target(
             name: "Backend",
             dependencies: [
-                "CurlClient", "Hashing", "PostgresClient",
+                "CurlClient", "Hashing", "PostgresClient", "ProcessLog",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
@@ -188,7 +188,7 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
             ]
         ),
-        .testTarget(name: "ClusterTests", dependencies: ["TestSupport"]),
+        .testTarget(name: "ClusterTests", dependencies: ["TestSupport"], exclude: ["Clients"]),
         .testTarget(
             name: "CurlClientTests",
             dependencies: [

@@ -4,6 +4,7 @@ internal import Logging
 internal import NIOCore
 internal import NIOPosix
 internal import PostgresClient
+internal import ProcessLog
 internal import ServiceLifecycle
 internal import UnixSignals
 
@@ -19,7 +20,7 @@ package enum BackendExit: Int32, Error {
 /// - Throws: `.configuration`: a setting is wrong; `.unavailable`: the address could not be listened on; `.software`. What it was is
 ///   logged.
 package func serve(_ settings: BackendSettings) async throws(BackendExit) {
-    let logger = Logger(label: "backend") { _ in StandardErrorLog() }
+    let logger = Logger(label: "backend") { StandardErrorLog(label: $0, level: .info) }
     let (endpoint, mistakes) = endpoint(settings)
     guard let endpoint, mistakes.isEmpty else {
         for mistake in mistakes { logger.critical("\(mistake)") }
@@ -81,7 +82,7 @@ package func serve(_ settings: BackendSettings) async throws(BackendExit) {
 ///
 /// - Throws: `.configuration`, `.unavailable`: Postgres is away; `.software`: a step failed. What it was is logged.
 package func migrate(databaseURL: String) async throws(BackendExit) {
-    let logger = Logger(label: "backend") { _ in StandardErrorLog() }
+    let logger = Logger(label: "backend") { StandardErrorLog(label: $0, level: .info) }
     let endpoint: PostgresEndpoint
     do throws(PostgresError) {
         endpoint = try PostgresEndpoint(url: databaseURL)

@@ -31,10 +31,10 @@ package final class Pipeline {
         let responder = Responder(reply: reply, arrival: now, now: { eventLoop.now })
         let exchange = Exchange(head: head, reply: reply, responder: responder, now: now)
         responder.notes.requestID = RequestID.of(head.fields.first(.xRequestID), random: &worker.random)
+        // The gateway's own paths are not counted: a balancer asks /ready all the time.
+        if ownEndpoints.take(exchange, connection: connection) { return exchange }
         worker.telemetry.began()
         finishCounting(exchange, route: nil)
-
-        if ownEndpoints.take(exchange, connection: connection) { return exchange }
         switch identify.begin(.accept(exchange), peer: connection.peer, memo: &connection.keys) {
         case .answer(let refusal, let route):
             finishCounting(exchange, route: route)
