@@ -11,11 +11,15 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
 
+from .counted import UnexpectedAnswer
 from .fleet import DidNotStart, Fleet
 from .install import CannotInstall
 from .load import LoadFailed
 from .measure import WrongAnswer
 from .paths import DEFAULT_GATEWAY, REPOSITORY, STATE
+from .streams import TooFewStreams
+
+_FAILURES = (DidNotStart, LoadFailed, TooFewStreams, UnexpectedAnswer, WrongAnswer)
 
 
 def parser(description: str) -> argparse.ArgumentParser:
@@ -55,7 +59,7 @@ def run(main: Callable[[], int]) -> None:
     except CannotInstall as problem:
         print(problem, file=sys.stderr)
         code = 69
-    except (DidNotStart, LoadFailed, WrongAnswer) as problem:
+    except _FAILURES as problem:
         print(problem, file=sys.stderr)
         code = 70
     sys.exit(code)
@@ -87,7 +91,7 @@ def fleet_in_own_folder():
     try:
         with Fleet(folder) as fleet:
             yield fleet
-    except (DidNotStart, LoadFailed, WrongAnswer):
+    except _FAILURES:
         print(f"logs: {folder.relative_to(REPOSITORY)}", file=sys.stderr)
         raise
     except BaseException:

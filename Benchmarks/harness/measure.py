@@ -51,8 +51,8 @@ class Effort:
     warm_up: float
     connections: tuple[int, ...]
 
-    def run_seconds(self, peer: Peer) -> float:
-        return self.seconds * 3 if peer.is_slow else self.seconds
+    def length(self, peer: Peer, seconds: float) -> float:
+        return seconds * 3 if peer.is_slow else seconds
 
 
 def request_of(case: Case, peer: Peer) -> load.Request:
@@ -86,14 +86,20 @@ def measure(
     """All rounds of a case under so many connections: A B C, A B C, …"""
     series = [Series(peer.name, cost.memory(server.pid).rss, []) for peer, server in running]
     for peer, server in running:
+        tell(f"{case.key}, {connections} connections: warming up {peer.name}")
+        settle(case, peer, server)
         load.run(
-            server.port, request_of(case, peer), connections=connections, seconds=effort.warm_up, core=load_core
+            server.port,
+            request_of(case, peer),
+            connections=connections,
+            seconds=effort.length(peer, effort.warm_up),
+            core=load_core,
         )
     for round_number in range(effort.rounds):
         for (peer, server), kept in zip(running, series):
             tell(f"{case.key}, {connections} connections, round {round_number + 1} of {effort.rounds}: {peer.name}")
             settle(case, peer, server)
-            kept.samples.append(_sample(case, peer, server, connections, effort.run_seconds(peer), load_core, redis))
+            kept.samples.append(_sample(case, peer, server, connections, effort.length(peer, effort.seconds), load_core, redis))
     return series
 
 

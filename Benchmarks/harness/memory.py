@@ -13,7 +13,7 @@ from .fleet import Fleet, Server, free_port
 from .load import Request
 from .paths import LOAD
 from .report import MIB, Verdict, table, verdict_json
-from .streams import OpenStreams
+from .streams import OpenStreams, TooFewStreams
 
 KEY = "memory"
 NEEDS = {"nginx", "haproxy", "envoy"}
@@ -65,7 +65,10 @@ def measure(fleet: Fleet, gateway: Path, server_core: int, load_core: int, count
     for name, start in _PEERS:
         tell(f"memory: {name}, {count} streams")
         server = start(around, f"memory-{name}")
-        footprints.append(asyncio.run(_footprint(name, server, count)))
+        try:
+            footprints.append(asyncio.run(_footprint(name, server, count)))
+        except TooFewStreams as problem:
+            raise TooFewStreams(f"{name}: {problem}") from None
         fleet.stop(server)
     return footprints
 

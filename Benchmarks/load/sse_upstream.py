@@ -8,8 +8,10 @@ HTTP/1.1, chunked, one task a connection. It reads a request's head and body and
 import asyncio
 import sys
 
+# X-Accel-Buffering asks nginx to pass each event on as it comes, which the other proxies do anyway.
 HEAD = (
-    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\nX-Accel-Buffering: no\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\n"
 )
 EVENT = b'data: {"candidates":[{"content":{"parts":[{"text":"and so on "}],"role":"model"},"index":0}]}\r\n\r\n'
 CHUNK = b"%x\r\n%s\r\n" % (len(EVENT), EVENT)

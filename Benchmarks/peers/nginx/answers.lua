@@ -30,7 +30,7 @@ function Answers:answer()
         connection:set_keepalive(60000, 512)
         return reply(found, "nginx; hit")
     end
-    local fetched = ngx.location.capture("/-upstream", { method = ngx.HTTP_POST, body = body, args = { path = ngx.var.uri } })
+    local fetched = ngx.location.capture("/-upstream" .. ngx.var.uri, { method = ngx.HTTP_POST, body = body })
     if fetched.status == 200 and not fetched.truncated then connection:set(key, fetched.body, "EX", self.seconds) end
     connection:set_keepalive(60000, 512)
     ngx.status = fetched.status
