@@ -6,10 +6,12 @@ internal import Synchronization
 /// Bounded: `maxKeys` buckets a rule, and 65,536 shared ones.
 package final class EmbeddedLimitStore: LimitStore, Sendable {
     package let rules: [LimitRule]
+    private let paces: [LimitPace]
     private let keys: Mutex<[LiveKeys]>
 
     package init(rules: [LimitRule]) {
         self.rules = rules
+        paces = rules.map { $0.pace() }
         keys = Mutex(rules.map { _ in LiveKeys() })
     }
 
@@ -25,7 +27,7 @@ package final class EmbeddedLimitStore: LimitStore, Sendable {
     /// - Parameter replicas: this process has an equal part of rates and bursts, of a burst at least 1.
     package func decide(_ charges: [LimitCharge], replicas: Int = 1, at now: Int? = nil) -> LimitVerdict {
         let now = now ?? Self.clock()
-        let paces = charges.map { rules[$0.ruleIndex].pace(replicas: replicas) }
+        let paces = charges.map { pace($0.ruleIndex, replicas) }
         return keys.withLock { keys in
             var found: [(place: LiveKeys.Place, arrival: TheoreticalArrival, passes: Bool)] = []
             found.reserveCapacity(charges.count)
@@ -78,7 +80,7 @@ package final class EmbeddedLimitStore: LimitStore, Sendable {
                 // Behind the time it is whole already.
                 guard let arrival = keys[charge.ruleIndex].arrival(charge.identity, place), arrival.micros >= now
                 else { continue }
-                let refunded = rules[charge.ruleIndex].pace(replicas: replicas).refunded(arrival)
+                let refunded = pace(charge.ruleIndex, replicas).refunded(arrival)
                 if refunded.micros < now {
                     keys[charge.ruleIndex].remove(charge.identity, place)
                 } else {
@@ -90,6 +92,10 @@ package final class EmbeddedLimitStore: LimitStore, Sendable {
 
     /// Identities with a bucket of their own, those included whose time is over and that were not looked at since.
     package func keyCount(ruleIndex: Int) -> Int { keys.withLock { $0[ruleIndex].count } }
+
+    private func pace(_ ruleIndex: Int, _ replicas: Int) -> LimitPace {
+        replicas <= 1 ? paces[ruleIndex] : rules[ruleIndex].pace(replicas: replicas)
+    }
 
     private static func clock() -> Int { Int(NIODeadline.now().uptimeNanoseconds / 1000) }
 }

@@ -98,7 +98,7 @@ package final class RedisConnection {
         )
     }
 
-    /// Ends for good: what is unanswered fails with `.notConnected`, and so does all that comes later.
+    /// Ends for good: what is unanswered fails with `.connectionLost`, all that comes later with `.notConnected`.
     package func close() {
         eventLoop.preconditionInEventLoop()
         let link = link

@@ -45,7 +45,7 @@ final class RedisLink {
 
     func start() { perform(state.start(), because: .notConnected) }
 
-    func close() { perform(state.close(), because: .notConnected) }
+    func close() { perform(state.close(), because: .connectionLost) }
 
     private func perform(_ action: LinkState.Action, because error: RedisError) {
         switch action {
@@ -92,16 +92,16 @@ final class RedisLink {
             }
         channel.hop(to: eventLoop).assumeIsolated().whenComplete { result in
             switch result {
-            case .success: self.dialled(attempt: attempt, session)
+            case .success(let channel): self.dialled(attempt: attempt, channel)
             case .failure(let error): self.dialFailed(attempt: attempt, error)
             }
         }
     }
 
-    private func dialled(attempt: Int, _ session: RedisSession) {
+    private func dialled(attempt: Int, _ channel: any Channel) {
         let action = state.dialled(attempt: attempt)
         if case .hangUp = action {
-            session.end(.notConnected)
+            channel.close(promise: nil)
         } else {
             perform(action, because: .notConnected)
         }

@@ -195,7 +195,7 @@ struct RedisConnectionTests {
             connection.close()
             connection.send(["PING"], timeout: .seconds(5)) { if case .failure(let error) = $0 { errors.add(error) } }
         }
-        #expect(errors.values == [.notConnected, .notConnected])
+        #expect(errors.values == [.connectionLost, .notConnected])
         #expect(await handle.read { !$0.isUp })
         try await eventually("Redis sees it go") {
             try await redis.command("CLIENT", "LIST").contains("sluice") == false
