@@ -12,7 +12,8 @@ struct EasyHandle {
     let pointer: UnsafeMutableRawPointer
     private let systemCAFile: String?
     private var shape = Shape.fresh
-    private var url = ""
+    private var url: String?
+    private var method: String?
     private var customMethod: String?
     private var caFile: String?
     private var connectTimeout = TimeAmount.nanoseconds(-1)
@@ -76,11 +77,14 @@ struct EasyHandle {
     ///   - body: the bytes of a `.bytes` body, likewise.
     mutating func configure(
         _ request: TransferRequest,
-        fields: UnsafeMutablePointer<curl_slist>,
+        fields: UnsafeMutablePointer<curl_slist>?,
         body: UnsafeRawBufferPointer?
     ) throws(TransferError) {
-        try checkTarget(request)
+        try checkMethod(request)
         if request.url != url {
+            guard request.url.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F }) else {
+                throw .invalidRequest("a space or control character in the URL")
+            }
             try check(request.url.withCString { sluice_curl_set_string(pointer, CURLOPT_URL, $0) })
             url = request.url
         }
@@ -116,7 +120,7 @@ struct EasyHandle {
         case .none where request.method == "HEAD":
             try become(.head, fields: nil)
             impliedMethod = "HEAD"
-        case .none where !["POST", "PUT", "PATCH"].contains(request.method):
+        case .none where !request.isPost:
             try become(.none, fields: nil)
             impliedMethod = "GET"
         case .none, .bytes:
@@ -155,15 +159,15 @@ struct EasyHandle {
         shape = new
     }
 
-    private func checkTarget(_ request: TransferRequest) throws(TransferError) {
-        let method = request.method.utf8
-        guard !method.isEmpty, method.allSatisfy(isTokenByte) else { throw .invalidRequest("the method is no token") }
-        guard request.method != "CONNECT" else { throw .invalidRequest("CONNECT cannot be forwarded") }
-        if request.method == "HEAD" {
-            guard case .none = request.body else { throw .invalidRequest("a HEAD request with a body") }
+    private mutating func checkMethod(_ request: TransferRequest) throws(TransferError) {
+        if request.method != method {
+            let bytes = request.method.utf8
+            guard !bytes.isEmpty, bytes.allSatisfy(isTokenByte) else { throw .invalidRequest("the method is no token") }
+            guard request.method != "CONNECT" else { throw .invalidRequest("CONNECT cannot be forwarded") }
+            method = request.method
         }
-        guard request.url.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F }) else {
-            throw .invalidRequest("a space or control character in the URL")
+        if method == "HEAD" {
+            guard case .none = request.body else { throw .invalidRequest("a HEAD request with a body") }
         }
     }
 

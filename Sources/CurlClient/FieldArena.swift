@@ -32,8 +32,16 @@ struct FieldArena: ~Copyable {
     }
 
     /// Builds the list; it stands until the next call of `build` or `trim`.
+    /// - Parameters:
+    ///   - isPost: curl would add its `Content-Type`.
+    ///   - mayExpect: curl would wait for an interim answer: with a body above 1 MiB or of unknown length. Each line left
+    ///     out saves a dozen comparisons, as curl searches the list for each field that it might add.
     /// - Throws: `.invalidRequest`: a line without end or colon, a name that is no token, CR, LF or NUL inside a line.
-    mutating func build(_ fields: ByteBuffer) throws(TransferError) -> UnsafeMutablePointer<curl_slist> {
+    mutating func build(
+        _ fields: ByteBuffer,
+        isPost: Bool,
+        mayExpect: Bool
+    ) throws(TransferError) -> UnsafeMutablePointer<curl_slist>? {
         let size = fields.readableBytes
         let lines = fields.readableBytesView.count { $0 == UInt8(ascii: "\n") }
         let nodeBytes = (lines + 3) * MemoryLayout<curl_slist>.stride
@@ -62,8 +70,9 @@ struct FieldArena: ~Copyable {
             count += 1
         }
         if !hasAccept { Self.append(Self.accept, to: nodes, &count) }
-        if !hasContentType { Self.append(Self.contentType, to: nodes, &count) }
-        Self.append(Self.expect, to: nodes, &count)
+        if isPost, !hasContentType { Self.append(Self.contentType, to: nodes, &count) }
+        if mayExpect { Self.append(Self.expect, to: nodes, &count) }
+        guard count > 0 else { return nil }
         nodes[count - 1].next = nil
         return nodes
     }

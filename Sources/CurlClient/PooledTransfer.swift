@@ -100,7 +100,8 @@ final class PooledTransfer {
         case .stream(let length):
             upload = UploadQueue(length: length)
         }
-        try easy.configure(request, fields: try arena.build(request.fields), body: bytes)
+        let fields = try arena.build(request.fields, isPost: request.isPost, mayExpect: request.mayExpect)
+        try easy.configure(request, fields: fields, body: bytes)
     }
 
     func wasAdded() {

@@ -37,6 +37,23 @@ package struct TransferRequest: Sendable {
         self.caFile = caFile
         self.repeatsOnDeadConnection = repeatsOnDeadConnection
     }
+
+    /// Whether it says how long its body is even without one (RFC 9110, 8.6), and so is what curl calls a POST.
+    var isPost: Bool {
+        switch body {
+        case .bytes, .stream: true
+        case .none: method == "POST" || method == "PUT" || method == "PATCH"
+        }
+    }
+
+    /// Whether curl would ask for `100 Continue` and wait a second for it.
+    var mayExpect: Bool {
+        switch body {
+        case .none: false
+        case .bytes(let bytes): bytes.readableBytes > 1024 * 1024
+        case .stream: true
+        }
+    }
 }
 
 package enum TransferBody: Sendable {
