@@ -20,23 +20,29 @@ struct CanonicalJSON {
         try tape.read(text)
         order.removeAll(keepingCapacity: order.capacity <= 4_096)
         output.clear()
-        try emit(0, text, hasher)
+        try emit(0, text, text.readableBytesSpan, hasher)
         hasher.update(output)
     }
 
-    private mutating func emit(_ index: Int, _ text: ByteBuffer, _ hasher: SHA256Hasher) throws(UncacheableBody) {
+    /// - Parameter bytes: the text's, borrowed once for all short copies.
+    private mutating func emit(
+        _ index: Int,
+        _ text: ByteBuffer,
+        _ bytes: RawSpan,
+        _ hasher: SHA256Hasher
+    ) throws(UncacheableBody) {
         let node = tape.nodes[index]
         switch node.kind {
-        case .object: try emitObject(index, node, text, hasher)
+        case .object: try emitObject(index, node, text, bytes, hasher)
         case .array:
             emitHead(UInt8(ascii: "a"), node.count)
             var element = index + 1
-            for _ in 0..<node.count {
-                try emit(element, text, hasher)
+            while element < node.next {
+                try emit(element, text, bytes, hasher)
                 element = Int(tape.nodes[element].next)
             }
-        case .string, .unescapedString: emitBytes(UInt8(ascii: "s"), node, text, hasher)
-        case .number: emitBytes(UInt8(ascii: "d"), node, text, hasher)
+        case .string, .unescapedString: emitBytes(UInt8(ascii: "s"), node, text, bytes, hasher)
+        case .numbers: emitNumbers(node, text, bytes, hasher)
         case .yes: output.writeInteger(UInt8(ascii: "t"))
         case .no: output.writeInteger(UInt8(ascii: "f"))
         case .null: output.writeInteger(UInt8(ascii: "n"))
@@ -47,6 +53,7 @@ struct CanonicalJSON {
         _ index: Int,
         _ node: JSONTape.Node,
         _ text: ByteBuffer,
+        _ bytes: RawSpan,
         _ hasher: SHA256Hasher
     ) throws(UncacheableBody) {
         emitHead(UInt8(ascii: "o"), node.count)
@@ -59,8 +66,8 @@ struct CanonicalJSON {
         try sort(from: first, text)
         for position in first..<order.count {
             let name = Int(order[position])
-            emitBytes(UInt8(ascii: "s"), tape.nodes[name], text, hasher)
-            try emit(name + 1, text, hasher)
+            emitBytes(UInt8(ascii: "s"), tape.nodes[name], text, bytes, hasher)
+            try emit(name + 1, text, bytes, hasher)
         }
         order.removeLast(order.count - first)
     }
@@ -105,6 +112,26 @@ struct CanonicalJSON {
         return text.readableBytesView[text.readerIndex + start..<text.readerIndex + start + Int(node.count)]
     }
 
+    /// Neighbours with commas and no white space between them, whatever was there.
+    private mutating func emitNumbers(
+        _ node: JSONTape.Node,
+        _ text: ByteBuffer,
+        _ bytes: RawSpan,
+        _ hasher: SHA256Hasher
+    ) {
+        if node.prefix == node.count { return emitBytes(UInt8(ascii: "d"), node, text, bytes, hasher) }
+        emitHead(UInt8(ascii: "d"), node.count)
+        let letters = text.readableBytesUInt8Span
+        let end = Int(node.start) + Int(node.prefix)
+        var pieceStart = Int(node.start)
+        for index in pieceStart..<end where letters[index] <= 0x20 {
+            if index > pieceStart { output.writeBytes(bytes.extracting(pieceStart..<index)) }
+            pieceStart = index + 1
+        }
+        output.writeBytes(bytes.extracting(pieceStart..<end))
+        flush(hasher)
+    }
+
     private mutating func emitHead(_ kind: UInt8, _ count: UInt32) {
         output.writeMultipleIntegers(kind, count)
     }
@@ -113,20 +140,27 @@ struct CanonicalJSON {
         _ kind: UInt8,
         _ node: JSONTape.Node,
         _ text: ByteBuffer,
+        _ bytes: RawSpan,
         _ hasher: SHA256Hasher
     ) {
         emitHead(kind, node.count)
-        let bytes = bytes(of: node, text)
-        if bytes.count > Self.copiedBytes {
+        if node.count > Self.copiedBytes {
             hasher.update(output)
             output.clear()
-            hasher.update(bytes)
+            hasher.update(self.bytes(of: node, text))
             return
         }
-        output.writeBytes(bytes)
-        if output.readableBytes > Self.flushBytes {
-            hasher.update(output)
-            output.clear()
+        if node.kind == .unescapedString {
+            output.writeBytes(self.bytes(of: node, text))
+        } else {
+            output.writeBytes(bytes.extracting(Int(node.start)..<Int(node.start + node.count)))
         }
+        flush(hasher)
+    }
+
+    private mutating func flush(_ hasher: SHA256Hasher) {
+        guard output.readableBytes > Self.flushBytes else { return }
+        hasher.update(output)
+        output.clear()
     }
 }

@@ -18,18 +18,19 @@ package enum UncacheableBody: Error, Equatable {
 /// only strings with escapes are copied, unescaped, into `unescaped`. UTF-8 is not validated: bytes that differ give keys that differ.
 struct JSONTape {
     enum Kind: UInt8 {
-        case object, array, string, unescapedString, number, yes, no, null
+        /// `numbers`: as many neighbours in an array as there are, as an embedding has them; alone too.
+        case object, array, string, unescapedString, numbers, yes, no, null
     }
 
     struct Node {
         var kind: Kind
         /// Where the bytes begin: in the text, or for `unescapedString` in `unescaped`.
         var start: UInt32
-        /// Bytes of a string or number, else how many members or elements there are.
+        /// Bytes of a string, or of numbers without white space; else how many members or elements there are.
         var count: UInt32
         /// Index of the first node after this value.
         var next: UInt32
-        /// A string's first eight bytes, so that most comparisons of member names are one of integers.
+        /// A string's first eight bytes, so that most comparisons of member names are one of integers; bytes of numbers as they stand.
         var prefix: UInt64
     }
 
@@ -57,27 +58,27 @@ struct JSONTape {
         position = 0
         let bytes = text.readableBytesUInt8Span
         skipSpace(bytes)
-        try readValue(bytes, text, depth: 0)
+        try readValue(bytes, depth: 0)
         skipSpace(bytes)
         guard position == bytes.count else { throw .malformed }
     }
 
     // MARK: Values
 
-    private mutating func readValue(_ bytes: Span<UInt8>, _ text: ByteBuffer, depth: Int) throws(UncacheableBody) {
+    private mutating func readValue(_ bytes: Span<UInt8>, depth: Int) throws(UncacheableBody) {
         guard position < bytes.count else { throw .malformed }
         switch bytes[position] {
-        case UInt8(ascii: "\""): try readString(bytes, text)
-        case UInt8(ascii: "{"): try readObject(bytes, text, depth: depth + 1)
-        case UInt8(ascii: "["): try readArray(bytes, text, depth: depth + 1)
+        case UInt8(ascii: "\""): try readString(bytes)
+        case UInt8(ascii: "{"): try readObject(bytes, depth: depth + 1)
+        case UInt8(ascii: "["): try readArray(bytes, depth: depth + 1)
         case UInt8(ascii: "t"): try readLiteral(bytes, "true", .yes)
         case UInt8(ascii: "f"): try readLiteral(bytes, "false", .no)
         case UInt8(ascii: "n"): try readLiteral(bytes, "null", .null)
-        default: try readNumber(bytes)
+        default: _ = try readNumbers(bytes, inArray: false)
         }
     }
 
-    private mutating func readObject(_ bytes: Span<UInt8>, _ text: ByteBuffer, depth: Int) throws(UncacheableBody) {
+    private mutating func readObject(_ bytes: Span<UInt8>, depth: Int) throws(UncacheableBody) {
         let own = try open(.object, depth: depth)
         skipSpace(bytes)
         if take(UInt8(ascii: "}"), bytes) { return close(own, count: 0) }
@@ -85,11 +86,11 @@ struct JSONTape {
         repeat {
             skipSpace(bytes)
             guard position < bytes.count, bytes[position] == UInt8(ascii: "\"") else { throw .malformed }
-            try readString(bytes, text)
+            try readString(bytes)
             skipSpace(bytes)
             guard take(UInt8(ascii: ":"), bytes) else { throw .malformed }
             skipSpace(bytes)
-            try readValue(bytes, text, depth: depth)
+            try readValue(bytes, depth: depth)
             count += 1
             skipSpace(bytes)
         } while take(UInt8(ascii: ","), bytes)
@@ -97,15 +98,19 @@ struct JSONTape {
         close(own, count: count)
     }
 
-    private mutating func readArray(_ bytes: Span<UInt8>, _ text: ByteBuffer, depth: Int) throws(UncacheableBody) {
+    private mutating func readArray(_ bytes: Span<UInt8>, depth: Int) throws(UncacheableBody) {
         let own = try open(.array, depth: depth)
         skipSpace(bytes)
         if take(UInt8(ascii: "]"), bytes) { return close(own, count: 0) }
         var count: UInt32 = 0
         repeat {
             skipSpace(bytes)
-            try readValue(bytes, text, depth: depth)
-            count += 1
+            if Self.startsNumber(bytes, at: position) {
+                count += try readNumbers(bytes, inArray: true)
+            } else {
+                try readValue(bytes, depth: depth)
+                count += 1
+            }
             skipSpace(bytes)
         } while take(UInt8(ascii: ","), bytes)
         guard take(UInt8(ascii: "]"), bytes) else { throw .malformed }
@@ -150,8 +155,35 @@ struct JSONTape {
         append(kind, start: 0, count: 0)
     }
 
-    private mutating func readNumber(_ bytes: Span<UInt8>) throws(UncacheableBody) {
+    private static func startsNumber(_ bytes: Span<UInt8>, at index: Int) -> Bool {
+        guard index < bytes.count else { return false }
+        let byte = bytes[index]
+        return byte == UInt8(ascii: "-") || byte >= 0x30 && byte <= 0x39
+    }
+
+    /// - Returns: how many numbers there were.
+    private mutating func readNumbers(_ bytes: Span<UInt8>, inArray: Bool) throws(UncacheableBody) -> UInt32 {
         let start = position
+        var count: UInt32 = 0
+        var compactBytes = 0
+        var end = start
+        repeat {
+            let first = position
+            try skipNumber(bytes)
+            end = position
+            count += 1
+            compactBytes += end - first + (count > 1 ? 1 : 0)
+            skipSpace(bytes)
+            guard inArray, take(UInt8(ascii: ","), bytes) else { break }
+            skipSpace(bytes)
+        } while Self.startsNumber(bytes, at: position)
+        // What follows, a comma too, is the caller's.
+        position = end
+        append(.numbers, start: start, count: compactBytes, prefix: UInt64(end - start))
+        return count
+    }
+
+    private mutating func skipNumber(_ bytes: Span<UInt8>) throws(UncacheableBody) {
         _ = take(UInt8(ascii: "-"), bytes)
         if !take(UInt8(ascii: "0"), bytes) {
             guard skipDigits(bytes) else { throw .malformed }
@@ -163,37 +195,49 @@ struct JSONTape {
             if !take(UInt8(ascii: "+"), bytes) { _ = take(UInt8(ascii: "-"), bytes) }
             guard skipDigits(bytes) else { throw .malformed }
         }
-        append(.number, start: start, count: position - start)
     }
 
     // MARK: Strings
 
-    private mutating func readString(_ bytes: Span<UInt8>, _ text: ByteBuffer) throws(UncacheableBody) {
+    private mutating func readString(_ bytes: Span<UInt8>) throws(UncacheableBody) {
         let start = position + 1
-        var index = start
-        var prefix: UInt64 = 0
-        let end = bytes.count
-        while index < end {
-            let byte = bytes[index]
-            if byte == UInt8(ascii: "\"") {
-                position = index + 1
-                let missing = 8 - min(index - start, 8)
-                if missing < 8 { prefix <<= UInt64(missing * 8) }
-                return append(.string, start: start, count: index - start, prefix: prefix)
-            }
-            if byte == UInt8(ascii: "\\") {
-                return try readEscapedString(bytes, text, from: start, firstEscape: index)
-            }
-            guard byte >= 0x20 else { throw .malformed }
-            if index - start < 8 { prefix = prefix << 8 | UInt64(byte) }
-            index += 1
+        let index = Self.endOfRun(bytes, from: start)
+        guard index < bytes.count else { throw .malformed }
+        switch bytes[index] {
+        case UInt8(ascii: "\""):
+            position = index + 1
+            var prefix: UInt64 = 0
+            for offset in start..<start + 8 { prefix = prefix << 8 | (offset < index ? UInt64(bytes[offset]) : 0) }
+            append(.string, start: start, count: index - start, prefix: prefix)
+        case UInt8(ascii: "\\"): try readEscapedString(bytes, from: start, firstEscape: index)
+        default: throw .malformed
         }
-        throw .malformed
+    }
+
+    /// The next quote, backslash or control character, eight bytes at a time: prompts and images are long.
+    private static func endOfRun(_ bytes: Span<UInt8>, from start: Int) -> Int {
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        let highs: UInt64 = 0x8080_8080_8080_8080
+        var index = start
+        let raw = unsafe bytes.bytes
+        while index + 8 <= raw.byteCount {
+            // Within bounds by the condition above; any alignment is allowed.
+            let word = unsafe raw.unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self)
+            let quotes = word ^ (ones &* 0x22)
+            let backslashes = word ^ (ones &* 0x5C)
+            // The high bit of each byte that is zero, or below 0x20 (Warren, Hacker's Delight, 6-1); exact up to the first such byte.
+            let found =
+                (quotes &- ones) & ~quotes | (backslashes &- ones) & ~backslashes | (word &- ones &* 0x20) & ~word
+            let marks = found & highs
+            if marks != 0 { return index + marks.littleEndian.trailingZeroBitCount / 8 }
+            index += 8
+        }
+        while index < bytes.count, bytes[index] >= 0x20, bytes[index] != 0x22, bytes[index] != 0x5C { index += 1 }
+        return index
     }
 
     private mutating func readEscapedString(
         _ bytes: Span<UInt8>,
-        _ text: ByteBuffer,
         from start: Int,
         firstEscape: Int
     ) throws(UncacheableBody) {
@@ -203,15 +247,8 @@ struct JSONTape {
         let end = bytes.count
         while index < end {
             let byte = bytes[index]
-            guard byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") else {
-                guard byte >= 0x20 else { throw .malformed }
-                index += 1
-                continue
-            }
-            if index > runStart {
-                let run = text.readableBytesView[text.readerIndex + runStart..<text.readerIndex + index]
-                unescaped.writeBytes(run)
-            }
+            guard byte >= 0x20 else { throw .malformed }
+            unsafe unescaped.writeBytes(bytes.bytes.extracting(runStart..<index))
             guard byte == UInt8(ascii: "\\") else {
                 position = index + 1
                 let count = unescaped.writerIndex - copyStart
@@ -222,8 +259,8 @@ struct JSONTape {
                 }
                 return append(.unescapedString, start: copyStart, count: count, prefix: prefix)
             }
-            index = try writeEscape(bytes, at: index + 1)
-            runStart = index
+            runStart = try writeEscape(bytes, at: index + 1)
+            index = Self.endOfRun(bytes, from: runStart)
         }
         throw .malformed
     }
@@ -298,8 +335,9 @@ struct JSONTape {
     }
 
     private mutating func skipDigits(_ bytes: Span<UInt8>) -> Bool {
-        let start = position
-        while position < bytes.count, bytes[position] >= 0x30, bytes[position] <= 0x39 { position += 1 }
-        return position > start
+        var index = position
+        while index < bytes.count, bytes[index] >= 0x30, bytes[index] <= 0x39 { index += 1 }
+        defer { position = index }
+        return index > position
     }
 }

@@ -33,6 +33,8 @@ import Testing
             (#"[{"x":{"b":[],"a":{}}}]"#, "[\n{\"x\":\r{\"a\":{},\t\"b\":[]}}]"),
             (#"{"averylongname1":1,"averylongname2":2}"#, #"{"averylongname2":2,"averylongname1":1}"#),
             (#"{"a\u0000":1,"a":2}"#, #"{"a":2,"a\u0000":1}"#),
+            ("[0.1,-2e5,3]", "[ 0.1 , -2e5,\n3 ]"),
+            ("[1,2,null,3,[4]]", "[1, 2,null ,3, [ 4 ]]"),
         ]
     )
     func same(left: String, right: String) throws {
@@ -52,6 +54,10 @@ import Testing
             (#"{"a":"b"}"#, #"{"b":"a"}"#),
             (#"{"a":"b c"}"#, #"{"a":"bc"}"#),
             (#"[]"#, #"{}"#),
+            ("[1,2]", "[12]"),
+            ("[1,[2,3]]", "[1,2,[3]]"),
+            ("[1,null,2]", "[1,2,null]"),
+            ("[1,2]", #"["1,2"]"#),
             (#"["ab","c"]"#, #"["a","bc"]"#),
             (#"{"é":1}"#, #"{"e\u0301":1}"#),
         ]
@@ -80,6 +86,10 @@ import Testing
             (#"{"a":tru}"#, .malformed),
             (#"{"a":1,}"#, .malformed),
             (#"[1,]"#, .malformed),
+            ("[1 2]", .malformed),
+            ("[1,,2]", .malformed),
+            ("[1,2,-]", .malformed),
+            ("[1,2", .malformed),
             (#"{a:1}"#, .malformed),
             (#"{"a" 1}"#, .malformed),
             (#"{"a":1} x"#, .malformed),
