@@ -35,19 +35,18 @@ local function parse(value)
 end
 
 local function store(key, micros, fraction)
-    local value = string.format('%.0f', micros)
-    if fraction > 0 then value = value .. string.format(':%.0f', fraction) end
-    local millis = math.floor((micros - now) / 1000) + spare_millis
-    redis.call('SET', key, value, 'PX', string.format('%.0f', millis))
+    -- Redis writes a number out in full, up to 17 digits; Lua itself would round it to 14.
+    local value = fraction == 0 and micros or string.format('%.0f:%.0f', micros, fraction)
+    redis.call('SET', key, value, 'PX', math.floor((micros - now) / 1000) + spare_millis)
 end
 
 local function sweep(index, prefix, limit)
-    local due = redis.call('ZRANGEBYSCORE', index, '-inf', string.format('%.0f', now), 'LIMIT', 0, limit)
+    local due = redis.call('ZRANGEBYSCORE', index, '-inf', now, 'LIMIT', 0, limit)
     for _, digits in ipairs(due) do
         local value = redis.call('GET', prefix .. digits)
         local micros = value and parse(value)
         if micros and micros >= now then
-            redis.call('ZADD', index, string.format('%.0f', micros), digits)
+            redis.call('ZADD', index, micros, digits)
         else
             redis.call('ZREM', index, digits)
         end
@@ -109,8 +108,8 @@ for limit, entry in ipairs(found) do
         store(key, micros, fraction)
         if digits then
             local index = KEYS[2 * limit]
-            redis.call('ZADD', index, 'NX', string.format('%.0f', micros), digits)
-            redis.call('PEXPIRE', index, string.format('%.0f', INDEX_LIFE_MILLIS + tonumber(ARGV[first + 5]) / 1000))
+            redis.call('ZADD', index, 'NX', micros, digits)
+            redis.call('PEXPIRE', index, INDEX_LIFE_MILLIS + math.floor(tonumber(ARGV[first + 5]) / 1000))
         end
     elseif is_moved then
         store(key, micros, fraction)

@@ -27,10 +27,8 @@ for limit, key in ipairs(KEYS) do
         if micros < now then
             redis.call('DEL', key)
         else
-            value = string.format('%.0f', micros)
-            if fraction > 0 then value = value .. string.format(':%.0f', fraction) end
-            local millis = math.floor((micros - now) / 1000) + spare_millis
-            redis.call('SET', key, value, 'PX', string.format('%.0f', millis))
+            value = fraction == 0 and micros or string.format('%.0f:%.0f', micros, fraction)
+            redis.call('SET', key, value, 'PX', math.floor((micros - now) / 1000) + spare_millis)
         end
     end
 end
