@@ -30,7 +30,8 @@ struct RedisLossTests {
         #expect(seen.statuses["429"] == 40)
         try await redis.start()
         try await eventually("Redis decides again", within: .seconds(1)) {
-            try await deployment.redisMode(of: 0) == "redis" && deployment.redisMode(of: 1) == "redis"
+            let modes = [try await deployment.redisMode(of: 0), try await deployment.redisMode(of: 1)]
+            return modes == ["redis", "redis"]
         }
         let after: LimitTests.Burst = try await Python.run(
             "burst",

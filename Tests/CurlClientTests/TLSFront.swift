@@ -14,7 +14,6 @@ struct TLSFront {
     private let directory: URL
 
     static let program = "/usr/sbin/nghttpx"
-    static var isInstalled: Bool { FileManager.default.isExecutableFile(atPath: program) }
 
     init(before server: ScriptedServer, on group: any EventLoopGroup, alpn: String = "h2,http/1.1") async throws {
         directory = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)

@@ -6,7 +6,7 @@ import Synchronization
 import Testing
 
 extension CurlClientTests {
-    @Suite(.enabled(if: TLSFront.isInstalled, "needs nghttpx (Debian: nghttp2-proxy)")) struct TLS {
+    @Suite struct TLS {
         static func with(
             alpn: String = "h2,http/1.1",
             limits: CurlLimits = CurlLimits(),
