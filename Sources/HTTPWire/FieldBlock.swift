@@ -104,6 +104,8 @@ package struct FieldBlock {
         return text
     }
 
+    func name(of line: FieldLine) -> ByteBufferView { view(line.nameOffset, UInt32(line.nameLength)) }
+
     private func value(of line: FieldLine) -> ByteBufferView { view(line.valueOffset, line.valueLength) }
 
     private func view(_ offset: UInt32, _ length: UInt32) -> ByteBufferView {

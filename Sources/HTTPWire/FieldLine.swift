@@ -8,6 +8,18 @@ struct FieldLine {
     var nameLength: UInt16
     /// The raw value of a `KnownField`, or `unknown`.
     var field: UInt8
+
+    /// The whole line, where it stands in the very form in which it would be written: `name: value` CRLF.
+    @inline(__always)
+    func wireRange(in bytes: UnsafeRawBufferPointer) -> Range<Int>? {
+        let colon = Int(nameOffset) + Int(nameLength)
+        let end = Int(valueOffset) + Int(valueLength)
+        guard Int(valueOffset) == colon + 2, end + 2 <= bytes.count,
+            bytes[colon] == ByteClass.colon, bytes[colon + 1] == ByteClass.space,
+            bytes[end] == ByteClass.carriageReturn, bytes[end + 1] == ByteClass.lineFeed
+        else { return nil }
+        return Int(nameOffset)..<end + 2
+    }
 }
 
 /// Reads field lines with the whole strictness of RFC 9112, 5: whatever two readers might take differently is refused.

@@ -2,7 +2,7 @@ internal import NIOCore
 
 /// Replies, and how their bytes leave.
 extension HTTP1ServerHandler {
-    /// A body up to this size is copied behind its head: that costs less than a second write.
+    /// A body up to this size is copied behind its head: that costs less than a second buffer in the write.
     private static let copiedBody = 2048
 
     func respond(status: Int, fields: consuming ReplyFields, body: ByteBuffer) {
@@ -22,7 +22,10 @@ extension HTTP1ServerHandler {
 
     func start(status: Int, fields: consuming ReplyFields, body: ReplyBody) {
         guard let head = begin(status: status, fields: consume fields, body: body) else { return }
-        send(head)
+        // An upstream's answer brings the first bytes of its body in the same turn, nearly always.
+        written &+= head.readableBytes
+        held = head
+        needsFlush = true
         flushSoon(isComplete: false)
     }
 
@@ -97,8 +100,20 @@ extension HTTP1ServerHandler {
     func send(_ bytes: ByteBuffer) {
         guard let context, bytes.readableBytes > 0 else { return }
         written &+= bytes.readableBytes
-        context.write(wrapOutboundOut(bytes), promise: nil)
         needsFlush = true
+        if held.readableBytes > 0, bytes.readableBytes <= Self.copiedBody {
+            held.writeImmutableBuffer(bytes)
+        } else {
+            sendHeld()
+            context.write(wrapOutboundOut(bytes), promise: nil)
+        }
+    }
+
+    private func sendHeld() {
+        guard let context, held.readableBytes > 0 else { return }
+        let bytes = held
+        held = ByteBuffer()
+        context.write(wrapOutboundOut(bytes), promise: nil)
     }
 
     /// Flushes what is written in one turn of the loop together.
@@ -119,6 +134,7 @@ extension HTTP1ServerHandler {
     func flush() {
         guard let context else { return }
         needsFlush = false
+        sendHeld()
         context.flush()
         if !isWritable {
             timer.watchWrites(taken: taken, now: context.eventLoop.now)
@@ -145,6 +161,7 @@ extension HTTP1ServerHandler {
         promise.futureResult.assumeIsolated().whenComplete { [self] _ in flushed() }
         timer.watchWrites(taken: taken, now: context.eventLoop.now)
         needsFlush = false
+        sendHeld()
         // Done when everything written before it is.
         context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: promise)
         settle()

@@ -33,6 +33,8 @@ package final class HTTP1ServerHandler: ChannelInboundHandler {
     private var bodyProgressed = false
 
     var needsFlush = false
+    /// The head of a reply, to which small parts of its body are added until the flush. Nobody else has this buffer.
+    var held = ByteBuffer()
     var isFlushScheduled = false
     /// Bytes written to the channel so far.
     var written = 0
@@ -134,6 +136,7 @@ package final class HTTP1ServerHandler: ChannelInboundHandler {
         cancelCallback()
         timer.stopWatchingWrites()
         inbound = ByteBuffer()
+        held = ByteBuffer()
         let receiver = release()
         if isPending { receiver?.clientGone(.closed) }
     }

@@ -70,17 +70,53 @@ package struct ReplyFields {
     /// Hop-by-hop fields are left out, those that its Connection field names too (RFC 9110, 7.6.1), and Content-Length.
     /// - Parameter isWanted: asked about each of the rest; nil: no known field.
     package mutating func add(_ block: FieldBlock, where isWanted: (KnownField?) -> Bool) {
+        copyLines(of: block) { field, _ in isWanted(field) }
+    }
+
+    /// The same, of a request to the fields of another.
+    /// - Parameters:
+    ///   - known: of the known fields, those that are wanted.
+    ///   - isWanted: asked about each of the others.
+    package mutating func add(
+        _ block: FieldBlock,
+        known: KnownFieldSet,
+        others isWanted: (ByteBufferView) -> Bool
+    ) {
+        copyLines(of: block) { field, line in field.map(known.contains) ?? isWanted(block.name(of: line)) }
+    }
+
+    /// Lines that stand one behind the other, as nearly all do, are copied together.
+    private mutating func copyLines(of block: FieldBlock, where isWanted: (KnownField?, FieldLine) -> Bool) {
         let nominates = block.contains(.connection)
         block.buffer.withUnsafeReadableBytes { bytes in
+            var run = 0..<0
             for line in block.lines {
                 let field = KnownField(rawValue: line.field)
                 if let field, field.isHopByHop || field == .contentLength { continue }
-                guard isWanted(field) else { continue }
+                guard isWanted(field, line) else { continue }
                 let name = Self.slice(bytes, line.nameOffset, UInt32(line.nameLength))
                 if nominates, block.connectionNominates(name) { continue }
-                append(name, Self.slice(bytes, line.valueOffset, line.valueLength))
+                guard let whole = line.wireRange(in: bytes) else {
+                    appendRun(bytes, run)
+                    run = 0..<0
+                    append(name, Self.slice(bytes, line.valueOffset, line.valueLength))
+                    continue
+                }
+                if field == .date { hasDate = true }
+                if whole.lowerBound == run.upperBound {
+                    run = run.lowerBound..<whole.upperBound
+                } else {
+                    appendRun(bytes, run)
+                    run = whole
+                }
             }
+            appendRun(bytes, run)
         }
+    }
+
+    private mutating func appendRun(_ bytes: UnsafeRawBufferPointer, _ run: Range<Int>) {
+        guard !run.isEmpty else { return }
+        buffer.writeBytes(UnsafeRawBufferPointer(rebasing: bytes[run]))
     }
 
     private static func slice(

@@ -16,63 +16,65 @@ package final class Exchange: RequestReceiver {
     package let head: RequestHead
     package let arrival: NIODeadline
     package let responder: Responder
-    package private(set) var body: RequestBody
+    package let body: RequestBody
+    /// Index of the route that took the call; `nil`: none did.
+    package var route: Int?
     /// Undoes what the step that holds the call has under way; called once, when the client leaves early.
     package var onLeave: (() -> Void)?
-    /// The body grew over its limit, or broke, after the call went on.
-    package var onBodyBroken: (() -> Void)?
-    private let reply: any ReplyWriter
+    private let pipeline: Pipeline
+    private var bodyLimit = 0
+    private var bodyLimitSetting = ""
 
-    package init(head: RequestHead, reply: any ReplyWriter, responder: Responder, now: NIODeadline) {
+    package init(head: RequestHead, reply: any ReplyWriter, responder: Responder, pipeline: Pipeline, now: NIODeadline) {
         self.head = head
-        self.reply = reply
         self.arrival = now
         self.responder = responder
-        // Until a route says more, nothing of a body is read.
-        self.body = RequestBody(length: 0, limit: 0, keepAtMost: 0, demand: { _ in })
+        self.pipeline = pipeline
+        let length: Int? =
+            switch head.body {
+            case .none: 0
+            case .fixed(let length): length
+            case .chunked: nil
+            }
+        body = RequestBody(length: length, source: reply)
+        responder.exchange = self
     }
 
-    /// The declared length of the body; `nil`: chunked.
-    package var declaredLength: Int? {
-        switch head.body {
-        case .none: 0
-        case .fixed(let length): length
-        case .chunked: nil
-        }
-    }
-
-    /// The route says how large the body may be and how much of it is kept.
-    package func expectBody(limit: Int, keepAtMost: Int) {
-        let reply = self.reply
-        body = RequestBody(
-            length: declaredLength,
-            limit: limit,
-            keepAtMost: keepAtMost,
-            demand: { wanted in if wanted { reply.readBody() } else { reply.pauseBody() } }
-        )
+    /// The route says how large the body may be, which setting says so, and how much of it is kept.
+    package func expectBody(limit: Int, setting: String, keepAtMost: Int) {
+        bodyLimit = limit
+        bodyLimitSetting = setting
+        body.expect(limit: limit, keepAtMost: keepAtMost)
     }
 
     package func bodyBytes(_ bytes: ByteBuffer) {
-        if !body.receive(bytes) { onBodyBroken?() }
+        if !body.receive(bytes) { bodyBroke() }
+    }
+
+    /// The body grew over its limit after the call went on.
+    private func bodyBroke() {
+        let leave = onLeave
+        onLeave = nil
+        leave?()
+        responder.refuse(.bodyTooLarge(limit: bodyLimit, setting: bodyLimitSetting))
     }
 
     package func bodyEnded() { body.end() }
 
     package func clientGone(_ reason: ClientGone) {
         body.breakOff()
-        responder.clientGone(reason)
         let leave = onLeave
         onLeave = nil
-        onBodyBroken = nil
+        responder.clientGone(reason)
         leave?()
     }
 
     package func replyWritable() { responder.replyWritable() }
 
-    /// The answer is complete or broken off; nothing of the call is left to undo.
-    package func finished() {
+    /// The answer is complete or broken off; nothing of the call is left to undo. Called once, by its responder.
+    func finished() {
+        pipeline.count(self)
         onLeave = nil
-        onBodyBroken = nil
         body.breakOff()
     }
 }

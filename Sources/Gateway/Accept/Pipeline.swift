@@ -27,17 +27,15 @@ package final class Pipeline {
 
     package func accept(_ head: RequestHead, reply: any ReplyWriter, connection: Connection) -> any RequestReceiver {
         let now = worker.now()
-        let eventLoop = worker.eventLoop
-        let responder = Responder(reply: reply, arrival: now, now: { eventLoop.now })
-        let exchange = Exchange(head: head, reply: reply, responder: responder, now: now)
+        let responder = Responder(reply: reply, arrival: now, clock: worker.eventLoop)
+        let exchange = Exchange(head: head, reply: reply, responder: responder, pipeline: self, now: now)
         responder.notes.requestID = RequestID.of(head.fields.first(.xRequestID), random: &worker.random)
-        // The gateway's own paths are not counted: a balancer asks /ready all the time.
-        if ownEndpoints.take(exchange, connection: connection) { return exchange }
         worker.telemetry.began()
-        finishCounting(exchange, route: nil)
-        switch identify.begin(.accept(exchange), peer: connection.peer, memo: &connection.keys) {
+
+        if ownEndpoints.take(exchange, connection: connection) { return exchange }
+        switch identify.begin(.accept(exchange), from: connection) {
         case .answer(let refusal, let route):
-            finishCounting(exchange, route: route)
+            exchange.route = route
             responder.refuse(refusal)
         case .forward(let call): limited(call)
         }
@@ -46,20 +44,18 @@ package final class Pipeline {
 
     private func limited(_ call: IdentifiedCall) {
         let exchange = call.exchange
-        finishCounting(exchange, route: call.route.index)
+        let route = call.route
+        exchange.route = route.index
         worker.telemetry.seen(user: call.caller.user ?? call.caller.address)
-        let maxBody = call.route.maxBody
-        if let length = exchange.declaredLength, length > maxBody {
-            exchange.responder.refuse(.bodyTooLarge(limit: maxBody, setting: call.route.maxBodySetting))
+        if let length = exchange.body.declaredLength, length > route.maxBody {
+            exchange.responder.refuse(.bodyTooLarge(limit: route.maxBody, setting: route.maxBodySetting))
             return
         }
-        exchange.expectBody(limit: maxBody, keepAtMost: call.route.upstream.replayBody)
-        exchange.onBodyBroken = { [unowned exchange] in
-            let leave = exchange.onLeave
-            exchange.onLeave = nil
-            leave?()
-            exchange.responder.refuse(.bodyTooLarge(limit: maxBody, setting: call.route.maxBodySetting))
-        }
+        exchange.expectBody(
+            limit: route.maxBody,
+            setting: route.maxBodySetting,
+            keepAtMost: route.upstream.replayBody
+        )
         guard call.shape.needs.contains(.model), call.limits.contains(where: { limitsNeedModel[$0] }) else {
             charge(call, model: call.shape.model)
             return
@@ -72,6 +68,11 @@ package final class Pipeline {
     }
 
     private func charge(_ call: IdentifiedCall, model: String?) {
+        if let unlimited = limit.unlimited(call) {
+            guard call.exchange.responder.state != .done else { return }
+            cache.begin(unlimited)
+            return
+        }
         limit.begin(call, model: model) { [self] action in
             guard call.exchange.responder.state != .done else { return }
             switch action {
@@ -81,20 +82,19 @@ package final class Pipeline {
         }
     }
 
-    private func finishCounting(_ exchange: Exchange, route: Int?) {
-        let worker = self.worker
-        exchange.responder.onFinished = { [unowned exchange] responder in
-            let now = worker.now()
-            let gateway = (now - exchange.arrival) - responder.timings.queue - responder.timings.upstream
-            worker.telemetry.ended(
-                route: route,
-                status: responder.status,
-                timings: responder.timings,
-                gateway: responder.gatewayTime ?? gateway,
-                now: now
-            )
-            exchange.finished()
-        }
+    /// A call has ended.
+    func count(_ exchange: Exchange) {
+        let now = worker.now()
+        let responder = exchange.responder
+        let timings = responder.timings
+        worker.telemetry.ended(
+            route: exchange.route,
+            status: responder.status,
+            timings: timings,
+            gateway: responder.gatewayTime ?? (now - exchange.arrival) - timings.queue - timings.upstream
+                - timings.paused,
+            now: now
+        )
     }
 }
 
@@ -102,12 +102,15 @@ package final class Pipeline {
 package final class Connection {
     /// The other end's address; empty for a Unix socket.
     package let peer: String
+    /// What a limit by ip counts it as, where no proxy stands between.
+    package let peerIdentity: String
     /// The listener that serves `/admin` and `/metrics` alone, where they have an address of their own.
     package let isAdmin: Bool
     package var keys = KeyMemo()
 
     package init(peer: String, isAdmin: Bool) {
         self.peer = peer
+        peerIdentity = AddressRange.limitIdentity(of: peer)
         self.isAdmin = isAdmin
     }
 }

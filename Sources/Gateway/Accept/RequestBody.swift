@@ -1,3 +1,4 @@
+package import HTTPWire
 package import NIOCore
 
 /// A request's body on its way through: the first bytes are kept for what has to see them before the call is made
@@ -26,24 +27,31 @@ package final class RequestBody {
     /// From Content-Length; `nil`: chunked.
     package let declaredLength: Int?
 
-    private let limit: Int
-    private var keepAtMost: Int
+    private var limit = 0
+    private var keepAtMost = 0
     private var forgotten = false
     private var onReady: (() -> Void)?
-    private weak var sink: (any Sink)?
-    private var demand: (Bool) -> Void
+    /// Let go when the body has ended or broken off.
+    private var sink: (any Sink)?
+    /// The connection, which is asked for bytes, or for none. `nil`: the body is not wanted any more.
+    private var source: (any ReplyWriter)?
 
+    /// Until `expect(limit:keepAtMost:)` nothing of it is read.
     /// - Parameters:
     ///   - length: of the body; `nil` where it comes in chunks; 0 where there is none.
+    ///   - source: the connection.
+    package init(length: Int?, source: any ReplyWriter) {
+        self.declaredLength = length
+        self.source = source
+        self.state = length == 0 ? .complete : .receiving
+    }
+
+    /// - Parameters:
     ///   - limit: bytes above which the body is refused.
     ///   - keepAtMost: bytes kept.
-    ///   - demand: asks the connection for more bytes (`true`) or for none (`false`).
-    package init(length: Int?, limit: Int, keepAtMost: Int, demand: @escaping (Bool) -> Void) {
-        self.declaredLength = length
+    package func expect(limit: Int, keepAtMost: Int) {
         self.limit = limit
         self.keepAtMost = keepAtMost
-        self.demand = demand
-        self.state = length == 0 ? .complete : .receiving
     }
 
     /// All bytes are here and kept, so the call can be made more than once.
@@ -98,6 +106,8 @@ package final class RequestBody {
     package func end() {
         guard state == .receiving else { return }
         state = .complete
+        let sink = self.sink
+        self.sink = nil
         sink?.bodyEnded()
         becomeReady()
     }
@@ -106,7 +116,11 @@ package final class RequestBody {
         if state == .receiving { state = .broken }
         onReady = nil
         sink = nil
-        demand = { _ in }
+        source = nil
+    }
+
+    private func demand(_ wanted: Bool) {
+        if wanted { source?.readBody() } else { source?.pauseBody() }
     }
 
     private func keep(_ bytes: ByteBuffer) {

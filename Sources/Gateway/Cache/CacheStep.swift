@@ -178,7 +178,11 @@ package final class CacheStep {
         }
     }
 
-    private func send(_ request: OutboundRequest, _ exchange: Exchange, recipient: (any AnswerRecipient)? = nil) {
+    private func send(
+        _ request: consuming OutboundRequest,
+        _ exchange: Exchange,
+        recipient: (any AnswerRecipient)? = nil
+    ) {
         exchange.responder.notes.beats = request.beats
         let outbound = OutboundCall(request: request, worker: worker, recipient: recipient ?? exchange.responder)
         exchange.responder.source = outbound

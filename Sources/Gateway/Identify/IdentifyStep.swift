@@ -2,8 +2,9 @@ package import Dialects
 internal import HTTPWire
 package import NIOCore
 
-/// A call whose route and caller are known.
-package struct IdentifiedCall {
+/// A call whose route and caller are known. A class, as it goes on from step to step: copying it would count a dozen
+/// references each time.
+package final class IdentifiedCall {
     package let exchange: Exchange
     package let route: RoutePlan
     package let shape: CallShape
@@ -34,10 +35,8 @@ package struct IdentifyStep {
         self.plan = plan
     }
 
-    /// - Parameters:
-    ///   - peer: the address at the other end of the connection; empty for a Unix socket.
-    ///   - memo: the connection's last key.
-    package func begin(_ call: AcceptedCall, peer: String, memo: inout KeyMemo) -> Action {
+    /// - Parameter connection: tells the address at its other end, and remembers the last key.
+    package func begin(_ call: AcceptedCall, from connection: Connection) -> Action {
         let exchange = call.exchange
         let head = exchange.head
         guard let route = plan.route(method: head.method.name, path: head.path) else {
@@ -54,12 +53,15 @@ package struct IdentifyStep {
         let shape = CallShape(path: head.path, query: head.query, dialect: dialect)
 
         let entry: ClientKeys.Entry?
-        switch findClient(head, auth: route.auth, dialect: dialect, isOpenAI: shape.isOpenAI, memo: &memo) {
+        switch findClient(head, auth: route.auth, dialect: dialect, isOpenAI: shape.isOpenAI, memo: &connection.keys) {
         case .success(let found): entry = found
         case .failure(let refusal): return .answer(refusal, route: route.index)
         }
 
-        let fullAddress = plan.addresses.caller(peer: peer, forwardedFor: head.fields.string(.xForwardedFor))
+        let peer = connection.peer
+        let forwardedFor = head.fields.string(.xForwardedFor)
+        let fullAddress =
+            forwardedFor == nil ? peer : plan.addresses.caller(peer: peer, forwardedFor: forwardedFor)
         let best = entry?.client.priority ?? 3
         let asked = head.fields.first(.priority).flatMap(UrgencyField.urgency) ?? best
         var caller = CallerFacts(
@@ -67,7 +69,8 @@ package struct IdentifyStep {
             name: entry?.client.name ?? CallerFacts.anonymousName,
             weight: entry?.client.weight ?? 1,
             urgency: max(asked, best),
-            address: AddressRange.limitIdentity(of: fullAddress),
+            address: forwardedFor == nil
+                ? connection.peerIdentity : AddressRange.limitIdentity(of: fullAddress),
             fullAddress: fullAddress,
             peerAddress: peer,
             user: nil,
@@ -85,7 +88,8 @@ package struct IdentifyStep {
                 let identity = AnonymousIdentity.of(
                     cookies: head.fields.string(.cookie),
                     secret: route.upstream.identitySecret,
-                    isSecure: false,
+                    isSecure: plan.addresses.trusts(peer)
+                        && head.fields.string(.xForwardedProto)?.lowercased() == "https",
                     random: &random
                 )
                 caller.user = identity.user

@@ -32,9 +32,10 @@ package final class Plan: Sendable {
     /// The route whose path is most like the one asked for, for a 404's hint.
     package func nearestRoute(to path: String) -> String? {
         let wanted = Array(path.utf8)
-        return configuration.routes.max { left, right in
-            Self.sharedPrefix(wanted, left.path.text) < Self.sharedPrefix(wanted, right.path.text)
-        }?.path.text
+        let nearest = configuration.routes.map(\.path.text)
+            .max { Self.sharedPrefix(wanted, $0) < Self.sharedPrefix(wanted, $1) }
+        // The slash that all of them begin with is no likeness.
+        return nearest.flatMap { Self.sharedPrefix(wanted, $0) > 1 ? $0 : nil }
     }
 
     private static func sharedPrefix(_ path: [UInt8], _ pattern: String) -> Int {
@@ -77,6 +78,7 @@ package final class UpstreamPlan: Sendable {
     package let index: Int
     package let name: String
     package let dialect: Dialect
+    package let forwardedFields: KnownFieldSet
     /// Scheme, authority and path prefix, no slash at the end.
     package let baseURL: String
     /// The gateway's own key as a field line; empty: none.
@@ -105,6 +107,7 @@ package final class UpstreamPlan: Sendable {
         self.index = index
         name = upstream.name
         dialect = upstream.dialect
+        forwardedFields = UpstreamFields.forwarded(to: upstream.dialect)
         baseURL = upstream.url
         key = upstream.key
         keyLine = key.isEmpty ? "" : upstream.dialect.upstreamKeyLine(key, isOpenAI: false)

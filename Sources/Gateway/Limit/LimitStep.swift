@@ -7,18 +7,17 @@ package import RateLimit
 /// A call that its limits let pass.
 package struct LimitedCall {
     package let identified: IdentifiedCall
-    private let charges: [LimitCharge]
-    private let verdict: LimitVerdict
+    /// `nil`: no limit covers the call.
+    private let charged: (charges: [LimitCharge], verdict: LimitVerdict)?
 
-    fileprivate init(identified: IdentifiedCall, charges: [LimitCharge], verdict: LimitVerdict) {
+    fileprivate init(identified: IdentifiedCall, charged: (charges: [LimitCharge], verdict: LimitVerdict)?) {
         self.identified = identified
-        self.charges = charges
-        self.verdict = verdict
+        self.charged = charged
     }
 
     /// Takes back what the call was charged.
     func refund(to store: any LimitStore) {
-        if !charges.isEmpty { store.refund(charges, verdict) }
+        if let charged { store.refund(charged.charges, charged.verdict) }
     }
 }
 
@@ -40,13 +39,14 @@ package struct LimitStep {
         self.telemetry = telemetry
     }
 
+    /// The call itself where no limit covers it: it passes without a word to the store.
+    package func unlimited(_ call: IdentifiedCall) -> LimitedCall? {
+        call.limits.isEmpty ? LimitedCall(identified: call, charged: nil) : nil
+    }
+
+    /// Charges a call that limits cover.
     /// - Parameter model: of the call, where a limit tells calls apart by it.
     package func begin(_ call: IdentifiedCall, model: String?, _ done: @escaping (Action) -> Void) {
-        guard !call.limits.isEmpty else {
-            let verdict = LimitVerdict(allowed: true, states: [], source: .open)
-            done(.forward(LimitedCall(identified: call, charges: [], verdict: verdict)))
-            return
-        }
         let charges = call.limits.map { index in
             let text = CallIdentity.text(of: call, by: limits[index].by, model: model)
             return LimitCharge(ruleIndex: index, identity: LimitIdentity(text, hasher: hasher))
@@ -73,7 +73,7 @@ package struct LimitStep {
     ) -> Action {
         if verdict.allowed {
             for index in call.limits { telemetry.allowed(index) }
-            return .forward(LimitedCall(identified: call, charges: charges, verdict: verdict))
+            return .forward(LimitedCall(identified: call, charged: (charges, verdict)))
         }
         for state in verdict.states where state.retryAfter != nil {
             let key = CallIdentity.readable(call, by: limits[state.ruleIndex].by, model: model)

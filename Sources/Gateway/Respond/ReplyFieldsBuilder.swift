@@ -5,9 +5,20 @@ package import NIOCore
 package struct ReplyFieldsBuilder {
     package var fields: ReplyFields
 
-    package init(capacity: Int = 512) {
+    /// What the gateway adds takes no more, but for long names and many limits.
+    package static let usualRoom = 448
+
+    package init(capacity: Int = usualRoom) {
         fields = ReplyFields(capacity: capacity)
     }
+
+    /// - Parameter fields: those of a kept answer.
+    package init(adding fields: consuming ReplyFields) {
+        self.fields = fields
+    }
+
+    /// The fields, to be written to by nobody else: they are completed in place.
+    package consuming func take() -> ReplyFields { fields }
 
     /// An upstream's fields, less those of its connection and those that the gateway says itself.
     package mutating func addUpstream(_ block: FieldBlock, limitsAreOurs: Bool) {
@@ -21,7 +32,7 @@ package struct ReplyFieldsBuilder {
     }
 
     package mutating func addNotes(_ notes: ResponseNotes, timings: CallTimings?, gatewayTime: TimeAmount) {
-        fields.add("x-request-id", notes.requestID.readableBytesView)
+        notes.requestID.write(to: &fields)
         fields.add("via", "1.1 sluice")
         addLimits(notes.limits)
         if let status = notes.cacheStatus { addCacheStatus(status) }
@@ -97,17 +108,35 @@ extension LimitNote {
 }
 
 extension ByteBuffer {
-    /// Digits without a `String`.
+    /// Digits without a `String`, up to eight of them in one write.
     package mutating func writeDecimal(_ value: Int) {
         if value < 0 { writeStaticString("-") }
         var rest = value.magnitude
-        var divisor: UInt = 1
-        while rest / divisor >= 10 { divisor *= 10 }
-        while divisor > 0 {
-            writeInteger(UInt8(48 + rest / divisor))
-            rest %= divisor
-            divisor /= 10
+        if rest >= 100_000_000 {
+            writeDecimal(Int(rest / 100_000_000))
+            rest %= 100_000_000
+            writeDigits(rest, count: 8)
+            return
         }
+        var count = 1
+        var power: UInt = 10
+        while rest >= power {
+            count += 1
+            power *= 10
+        }
+        writeDigits(rest, count: count)
+    }
+
+    /// - Parameter count: at most 8; the value has no more digits.
+    private mutating func writeDigits(_ value: UInt, count: Int) {
+        var rest = value
+        var digits: UInt64 = 0
+        for _ in 0..<count {
+            digits = digits >> 8 | UInt64(48 + rest % 10) << 56
+            rest /= 10
+        }
+        writeInteger(digits)
+        moveWriterIndex(to: writerIndex - (8 - count))
     }
 
     /// Tenths of a millisecond, `812.4`.

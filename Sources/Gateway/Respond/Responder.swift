@@ -25,23 +25,24 @@ package final class Responder: AnswerRecipient {
     package private(set) var state = State.waiting
     /// The status that the client saw; 499 where it left before there was one, as nginx counts it.
     package private(set) var status = 0
-    /// Told what flows too fast for the client.
-    package weak var source: (any AnswerSource)?
-    /// Called once, when the answer is complete, cut, or not wanted any more.
-    package var onFinished: ((Responder) -> Void)?
+    /// Told what flows too fast for the client. Let go at the end, as it holds its recipient too.
+    package var source: (any AnswerSource)?
+    /// Told once, when the answer is complete, cut, or not wanted any more; let go then.
+    package var exchange: Exchange?
     package private(set) var timings = CallTimings()
     /// What the gateway itself took until it began to answer; `nil`: it did not.
     package private(set) var gatewayTime: TimeAmount?
 
     private let reply: any ReplyWriter
     private let arrival: NIODeadline
-    private let now: () -> NIODeadline
+    private let clock: any EventLoop
     private var isPaused = false
 
-    package init(reply: any ReplyWriter, arrival: NIODeadline, now: @escaping () -> NIODeadline) {
+    /// - Parameter clock: its connection's loop.
+    package init(reply: any ReplyWriter, arrival: NIODeadline, clock: any EventLoop) {
         self.reply = reply
         self.arrival = arrival
-        self.now = now
+        self.clock = clock
     }
 
     // MARK: An upstream's answer
@@ -56,9 +57,9 @@ package final class Responder: AnswerRecipient {
             var builder = ReplyFieldsBuilder()
             builder.fields.add("content-type", "text/event-stream")
             builder.fields.add("cache-control", "no-cache")
-            builder.fields.add("x-request-id", notes.requestID.readableBytesView)
+            notes.requestID.write(to: &builder.fields)
             builder.fields.add("via", "1.1 sluice")
-            reply.start(status: 200, fields: builder.fields, body: .stream)
+            reply.start(status: 200, fields: builder.take(), body: .stream)
         }
         reply.write(beat)
     }
@@ -69,10 +70,10 @@ package final class Responder: AnswerRecipient {
         case .waiting:
             state = .streaming
             status = head.status
-            var builder = ReplyFieldsBuilder()
+            var builder = ReplyFieldsBuilder(capacity: Self.room(for: head))
             builder.addUpstream(head.fields, limitsAreOurs: !notes.limits.isEmpty)
             builder.addNotes(notes, timings: head.timings, gatewayTime: takeGatewayTime())
-            reply.start(status: head.status, fields: builder.fields, body: head.length.map { .fixed($0) } ?? .stream)
+            reply.start(status: head.status, fields: builder.take(), body: head.length.map { .fixed($0) } ?? .stream)
         case .beating where head.status == 200:
             state = .streaming
         case .beating:
@@ -126,7 +127,7 @@ package final class Responder: AnswerRecipient {
             builder.addNotes(notes, timings: timings, gatewayTime: takeGatewayTime())
             reply.respond(
                 status: answer.error.status,
-                fields: builder.fields,
+                fields: builder.take(),
                 body: answer.error.rendered(in: notes.form)
             )
             finish()
@@ -140,15 +141,14 @@ package final class Responder: AnswerRecipient {
 
     /// A whole answer that is at hand: a kept one, or one of the gateway's own pages.
     /// - Parameter fields: in wire form, as kept or made; the gateway's own are added.
-    package func answer(status: Int, fields: ReplyFields, body: ByteBuffer) {
+    package func answer(status: Int, fields: consuming ReplyFields, body: ByteBuffer) {
         switch state {
         case .waiting:
             state = .streaming
             self.status = status
-            var builder = ReplyFieldsBuilder(capacity: 0)
-            builder.fields = fields
+            var builder = ReplyFieldsBuilder(adding: fields)
             builder.addNotes(notes, timings: nil, gatewayTime: takeGatewayTime())
-            reply.respond(status: status, fields: builder.fields, body: body)
+            reply.respond(status: status, fields: builder.take(), body: body)
             finish()
         case .beating:
             reply.write(body)
@@ -196,14 +196,20 @@ package final class Responder: AnswerRecipient {
         guard state != .done else { return }
         state = .done
         source = nil
-        let finished = onFinished
-        onFinished = nil
-        finished?(self)
+        let ended = exchange
+        exchange = nil
+        ended?.finished()
+    }
+
+    /// The fields, what is added to them, and a small body, which is copied behind its head.
+    private static func room(for head: AnswerHead) -> Int {
+        let length = head.length ?? 0
+        return head.fields.buffer.readableBytes + ReplyFieldsBuilder.usualRoom + (length <= 2048 ? length : 0)
     }
 
     /// What the gateway itself took: all, less waiting for slots and upstreams.
     private func takeGatewayTime() -> TimeAmount {
-        let time = max(.zero, (now() - arrival) - timings.queue - timings.upstream)
+        let time = max(.zero, (clock.now - arrival) - timings.queue - timings.upstream - timings.paused)
         gatewayTime = time
         return time
     }

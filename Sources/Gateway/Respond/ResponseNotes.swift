@@ -1,9 +1,8 @@
 package import Dialects
-package import NIOCore
 
 /// What the steps leave behind for the answer's own fields. Each step writes its part; `ReplyFieldsBuilder` reads them.
 package struct ResponseNotes {
-    package var requestID = ByteBuffer()
+    package var requestID = RequestID.made(high: 0, low: 0)
     package var form = ErrorForm.problem
     /// The caller's side waits for server-sent events, so a heartbeat may begin the answer.
     package var beats = false

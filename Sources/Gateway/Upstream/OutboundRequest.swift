@@ -13,13 +13,13 @@ package struct OutboundRequest {
     package var body: RequestBody
     package var arrival: NIODeadline
     package var deadlines: CallDeadlines
-    package var requestID: ByteBuffer
+    package var requestID: RequestID
     /// The caller takes server-sent events while it waits.
     package var beats: Bool
 
     package var upstream: UpstreamPlan { route.upstream }
 
-    /// GET, HEAD, PUT and DELETE, and what the caller says may be repeated (contract 3, Retries).
+    /// GET, HEAD, PUT and DELETE, and what the caller says may be repeated.
     package var isIdempotent: Bool {
         switch head.method {
         case .get, .head, .put, .delete: true

@@ -21,10 +21,7 @@ package enum UpstreamFields {
                     && !CallerKey.holdsKey(field, dialect: .http, isKnown: request.caller.client != nil)
             }
         } else {
-            block.forEach { known, name, value in
-                if let known, known.isHopByHop || isOurs(known) { return }
-                if upstream.dialect.forwards(name) { fields.add(name: name, value: value) }
-            }
+            fields.add(block, known: upstream.forwardedFields) { upstream.dialect.forwards($0) }
             // Kept answers are replayed to every caller, and usage is read from them.
             fields.add("accept-encoding", "identity")
         }
@@ -32,7 +29,7 @@ package enum UpstreamFields {
         if !upstream.key.isEmpty {
             fields.buffer.writeString(request.shape.isOpenAI ? upstream.openAIKeyLine : upstream.keyLine)
         }
-        fields.add("x-request-id", request.requestID.readableBytesView)
+        request.requestID.write(to: &fields)
         if let via = block.string(.via) {
             fields.add("via", via + ", 1.1 sluice")
         } else {
@@ -46,6 +43,13 @@ package enum UpstreamFields {
         }
         if isHTTP { addForwarded(request, into: &fields, worker: worker) }
         return fields.buffer
+    }
+
+    /// Of the known fields, those that a caller's request brings to an upstream of dialect Gemini or Pinecone.
+    static func forwarded(to dialect: Dialect) -> KnownFieldSet {
+        KnownFieldSet { field in
+            !isOurs(field) && dialect.forwards(ByteBuffer(staticString: field.name).readableBytesView)
+        }
     }
 
     /// What this hop says itself.
