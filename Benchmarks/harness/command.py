@@ -47,6 +47,8 @@ def add_core_flags(arguments: argparse.ArgumentParser) -> None:
 
 def run(main: Callable[[], int]) -> None:
     """Runs a benchmark. Exit code 0: all targets met; 1: some not; 64 … 78 as in sysexits.h; 130: interrupted."""
+    # A shell starts what runs in its background with SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     signal.signal(signal.SIGHUP, lambda *_: sys.exit(129))
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
