@@ -50,8 +50,12 @@ struct AnswerHead {
         guard fields.readableBytes + length + 2 <= Self.limit else {
             return .failed(.malformedAnswer("the head is larger than 256 KiB"))
         }
-        fields.writeBytes(UnsafeRawBufferPointer(rebasing: line[..<length]))
-        fields.writeInteger(0x0D0A as UInt16)
+        if length + 2 == line.count, line[length] == 0x0D {
+            fields.writeBytes(line)
+        } else {
+            fields.writeBytes(UnsafeRawBufferPointer(rebasing: line[..<length]))
+            fields.writeInteger(0x0D0A as UInt16)
+        }
         return .incomplete
     }
 

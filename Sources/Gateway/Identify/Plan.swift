@@ -79,14 +79,14 @@ package final class UpstreamPlan: Sendable {
     package let name: String
     package let dialect: Dialect
     package let forwardedFields: KnownFieldSet
-    /// Scheme, authority and path prefix, no slash at the end.
-    package let baseURL: String
+    /// Scheme, authority and a slash: the URL of all its calls, which differ in their target.
+    package let origin: String
+    /// What goes before every path; no slash at the end. Usually empty.
+    package let basePath: String
     /// The gateway's own key as a field line; empty: none.
     package let keyLine: String
     package let openAIKeyLine: String
     package let key: String
-    /// Bytes of `baseURL` before its path.
-    package let originLength: Int
     package let identitySecret: String
     package let caFile: String?
     package let timeouts: TransferTimeouts
@@ -108,11 +108,12 @@ package final class UpstreamPlan: Sendable {
         name = upstream.name
         dialect = upstream.dialect
         forwardedFields = UpstreamFields.forwarded(to: upstream.dialect)
-        baseURL = upstream.url
+        let originLength = Self.originLength(of: upstream.url)
+        origin = String(decoding: upstream.url.utf8.prefix(originLength), as: UTF8.self) + "/"
+        basePath = String(decoding: upstream.url.utf8.dropFirst(originLength), as: UTF8.self)
         key = upstream.key
         keyLine = key.isEmpty ? "" : upstream.dialect.upstreamKeyLine(key, isOpenAI: false)
         openAIKeyLine = key.isEmpty ? "" : upstream.dialect.upstreamKeyLine(key, isOpenAI: true)
-        originLength = Self.originLength(of: upstream.url)
         identitySecret = upstream.identitySecret
         caFile = upstream.ca.isEmpty ? nil : upstream.ca
         timeouts = TransferTimeouts(
@@ -132,22 +133,34 @@ package final class UpstreamPlan: Sendable {
         self.queue = queue
     }
 
-    /// The path goes on as it came, less the route's prefix and a caller's key in the query.
-    package func url(for head: RequestHead, stripping prefix: String) -> String {
+    /// Path and query as the upstream gets them: the path as it came, less the route's prefix, and the query less a
+    /// caller's key in it.
+    package func target(for head: RequestHead, stripping prefix: String) -> ByteBuffer {
         var path = head.path
         if !prefix.isEmpty, path.starts(with: prefix.utf8) { path = path.dropFirst(prefix.utf8.count) }
-        var url = baseURL
-        if path.first != UInt8(ascii: "/") { url += "/" }
-        url += String(decoding: path, as: UTF8.self)
-        if let query = head.query {
-            let less = dialect == .http ? nil : QueryParameter.removing(Dialect.keyParameter, from: query)
-            let rest = less ?? ByteBuffer(query)
-            if rest.readableBytes > 0 {
-                url += "?"
-                url += String(buffer: rest)
-            }
+        let query = head.query.flatMap { $0.isEmpty ? nil : $0 }
+        let lessKey = dialect == .http ? nil : query.flatMap { QueryParameter.removing(Dialect.keyParameter, from: $0) }
+        if basePath.isEmpty, lessKey == nil, path.first == UInt8(ascii: "/"),
+            let asItCame = Self.joined(path, query, in: head.fields.buffer)
+        {
+            return asItCame
         }
-        return url
+        var target = ByteBufferAllocator().buffer(capacity: basePath.utf8.count + path.count + (query?.count ?? 0) + 2)
+        target.writeString(basePath)
+        if path.first != UInt8(ascii: "/") { target.writeStaticString("/") }
+        target.writeBytes(path)
+        if let rest = lessKey?.readableBytesView ?? query, !rest.isEmpty {
+            target.writeStaticString("?")
+            target.writeBytes(rest)
+        }
+        return target
+    }
+
+    /// The slice of the head that holds both, where one follows the other.
+    private static func joined(_ path: ByteBufferView, _ query: ByteBufferView?, in head: ByteBuffer) -> ByteBuffer? {
+        guard let query else { return head.getSlice(at: path.startIndex, length: path.count) }
+        guard query.startIndex == path.endIndex + 1 else { return nil }
+        return head.getSlice(at: path.startIndex, length: query.endIndex - path.startIndex)
     }
 
     private static func originLength(of url: String) -> Int {

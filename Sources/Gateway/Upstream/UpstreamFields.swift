@@ -78,8 +78,7 @@ package enum UpstreamFields {
         guard !request.upstream.identitySecret.isEmpty, let user = caller.user else { return }
         fields.add("x-user-id", user)
         let stamp = WallClock.seconds()
-        let url = request.upstream.url(for: request.head, stripping: request.route.stripPrefix)
-        let path = String(decoding: url.utf8.dropFirst(request.upstream.originLength), as: UTF8.self)
+        let path = String(buffer: request.upstream.target(for: request.head, stripping: request.route.stripPrefix))
         let message = "\(stamp)\n\(request.head.method.name)\n\(path)\n\(user)"
         let digest = hmacSHA256(key: Array(request.upstream.identitySecret.utf8), message: Array(message.utf8))
         fields.add("x-sluice-signature", "t=\(stamp),v1=\(digest.hex)")

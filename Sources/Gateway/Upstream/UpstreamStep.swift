@@ -32,7 +32,8 @@ extension OutboundCall: TransferReceiver {
         }
         let transferRequest = TransferRequest(
             method: request.head.method.name,
-            url: request.upstream.url(for: request.head, stripping: request.route.stripPrefix),
+            url: request.upstream.origin,
+            target: request.upstream.target(for: request.head, stripping: request.route.stripPrefix),
             fields: UpstreamFields.make(
                 for: request,
                 timeLeft: request.deadlines.end.map { $0.at - now },
