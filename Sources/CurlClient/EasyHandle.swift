@@ -51,7 +51,6 @@ struct EasyHandle {
             (CURLOPT_FOLLOWLOCATION, 0),
             (CURLOPT_HTTP09_ALLOWED, 0),
             (CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_2TLS)),
-            (CURLOPT_PIPEWAIT, 1),
             (CURLOPT_SSL_VERIFYPEER, 1),
             (CURLOPT_SSL_VERIFYHOST, 2),
             (CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2)),
@@ -88,6 +87,10 @@ struct EasyHandle {
         try checkMethod(request)
         if request.url != url {
             try setURL(request.url)
+            // Waiting for a connection that may turn out to multiplex is for HTTP/2: on plaintext a call would wait for
+            // the end of the first stream.
+            let multiplexes = request.url.utf8.starts(with: "https:".utf8)
+            try check(sluice_curl_set_long(pointer, CURLOPT_PIPEWAIT, multiplexes ? 1 : 0))
             url = request.url
         }
         try setTarget(request.target)

@@ -20,6 +20,7 @@ final class RedisLink {
     private let onUp: (RedisSession, RedisServerInfo) -> Void
     private let onDown: (RedisError) -> Void
 
+    private var isClosing = false
     private var state = LinkState()
     private var session: RedisSession?
     private var info = RedisServerInfo()
@@ -45,7 +46,10 @@ final class RedisLink {
 
     func start() { perform(state.start(), because: .notConnected) }
 
-    func close() { perform(state.close(), because: .connectionLost) }
+    func close() {
+        isClosing = true
+        perform(state.close(), because: .connectionLost)
+    }
 
     private func perform(_ action: LinkState.Action, because error: RedisError) {
         switch action {
@@ -181,7 +185,9 @@ final class RedisLink {
         ending?.end(error)
         guard announceDown else { return }
         instruments.counters.disconnects += 1
-        logger.warning("lost Redis", metadata: ["redis": "\(endpoint)", "error": "\(error)"])
+        // Closed by its owner: nothing was lost.
+        let level: Logger.Level = isClosing ? .debug : .warning
+        logger.log(level: level, "lost Redis", metadata: ["redis": "\(endpoint)", "error": "\(error)"])
         onDown(error)
     }
 

@@ -1,6 +1,6 @@
 package import Hashing
 
-/// Names a cached answer: SHA-256 over everything that decides it (contract 5).
+/// Names a cached answer: SHA-256 over everything that decides it.
 package struct CacheKey: Hashable, Sendable {
     package let digest: SHA256Digest
 

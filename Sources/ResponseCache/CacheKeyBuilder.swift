@@ -1,7 +1,7 @@
 internal import Hashing
 package import NIOCore
 
-/// Everything that decides an answer (contract 5). Bytes as they came; nothing is decoded or copied before the hash.
+/// Everything that decides an answer. Bytes as they came; nothing is decoded or copied before the hash.
 package struct KeyComponents {
     /// Whose answers these are; `nil` where the route's cache has scope "shared".
     package var tenant: String?

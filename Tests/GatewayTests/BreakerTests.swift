@@ -41,7 +41,7 @@ struct BreakerTests {
         for second in 0..<3 { breaker.failed(now: at(Int64(second))) }
         #expect(breaker.ask(now: at(8)) == .trial)
         #expect(breaker.ask(now: at(8)) != .go)
-        #expect(breaker.succeeded() == .closed)
+        #expect(breaker.succeeded(isTrial: true) == .closed)
         #expect(breaker.ask(now: at(8)) == .go)
     }
 
@@ -50,7 +50,7 @@ struct BreakerTests {
         let breaker = Breaker(settings: Self.settings())
         for second in 0..<3 { breaker.failed(now: at(Int64(second))) }
         #expect(breaker.ask(now: at(8)) == .trial)
-        breaker.failed(now: at(9))
+        breaker.failed(isTrial: true, now: at(9))
         #expect(breaker.ask(now: at(10)) == .refused(retryAfter: .seconds(4)))
     }
 
@@ -61,5 +61,15 @@ struct BreakerTests {
         #expect(breaker.ask(now: at(8)) == .trial)
         breaker.trialUndecided()
         #expect(breaker.ask(now: at(8)) == .trial)
+    }
+
+    @Test("A call that began before it opened does not decide the trial")
+    func olderCall() {
+        let breaker = Breaker(settings: Self.settings())
+        for second in 0..<3 { breaker.failed(now: at(Int64(second))) }
+        #expect(breaker.ask(now: at(8)) == .trial)
+        #expect(breaker.succeeded(isTrial: false) == nil)
+        #expect(breaker.failed(isTrial: false, now: at(8)) == nil)
+        #expect(breaker.succeeded(isTrial: true) == .closed)
     }
 }

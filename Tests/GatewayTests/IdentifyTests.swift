@@ -1,3 +1,4 @@
+import Foundation
 import Gateway
 import NIOCore
 import Testing

@@ -25,7 +25,8 @@ package final class Exchange: RequestReceiver {
     private var bodyLimit = 0
     private var bodyLimitSetting = ""
 
-    package init(head: RequestHead, reply: any ReplyWriter, responder: Responder, pipeline: Pipeline, now: NIODeadline) {
+    package init(head: RequestHead, reply: any ReplyWriter, responder: Responder, pipeline: Pipeline, now: NIODeadline)
+    {
         self.head = head
         self.arrival = now
         self.responder = responder

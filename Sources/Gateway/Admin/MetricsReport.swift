@@ -77,19 +77,32 @@ extension StatsReport {
 
     private func upstreams(_ snapshot: TelemetrySnapshot, into text: inout PrometheusText) async {
         let connections = await sources.connections()
-        text.family("gateway_upstream_connections", "gauge", "Open connections to an upstream.")
-        text.family("gateway_upstream_errors_total", "counter", "Connect errors, time-outs, 500, 502, 503 and 504.")
-        text.family("gateway_upstream_retries_total", "counter", "Calls that were made again.")
-        text.family("gateway_upstream_429_total", "counter", "Refusals of an upstream for its quota.")
-        text.family("gateway_upstream_breaker_open", "gauge", "1 while the breaker is not closed.")
-        for upstream in plan.upstreams {
-            let label = [("upstream", upstream.name)]
-            let index = upstream.index
-            text.sample("gateway_upstream_connections", label, connections.count > index ? connections[index] : 0)
-            text.sample("gateway_upstream_errors_total", label, snapshot.counters.upstreamErrors[index])
-            text.sample("gateway_upstream_retries_total", label, snapshot.counters.upstreamRetries[index])
-            text.sample("gateway_upstream_429_total", label, snapshot.counters.upstream429s[index])
-            text.sample("gateway_upstream_breaker_open", label, upstream.breaker.state(now: .now()) == .closed ? 0 : 1)
+        let counters = snapshot.counters
+        let families: [(String, String, String, (UpstreamPlan) -> Int)] = [
+            (
+                "gateway_upstream_connections", "gauge", "Open connections to an upstream.",
+                { connections.count > $0.index ? connections[$0.index] : 0 }
+            ),
+            (
+                "gateway_upstream_errors_total", "counter", "Connect errors, time-outs, 500, 502, 503 and 504.",
+                { counters.upstreamErrors[$0.index] }
+            ),
+            (
+                "gateway_upstream_retries_total", "counter", "Calls that were made again.",
+                { counters.upstreamRetries[$0.index] }
+            ),
+            (
+                "gateway_upstream_429_total", "counter", "Refusals of an upstream for its quota.",
+                { counters.upstream429s[$0.index] }
+            ),
+            (
+                "gateway_upstream_breaker_open", "gauge", "1 while the breaker is not closed.",
+                { $0.breaker.state(now: .now()) == .closed ? 0 : 1 }
+            ),
+        ]
+        for (name, type, help, value) in families {
+            text.family(name, type, help)
+            for upstream in plan.upstreams { text.sample(name, [("upstream", upstream.name)], value(upstream)) }
         }
     }
 
@@ -124,6 +137,9 @@ extension StatsReport {
         text.sample("gateway_redis_commands_total", [], state.commands)
         text.family("gateway_redis_errors_total", "counter", "Commands that failed or were not answered in time.")
         text.sample("gateway_redis_errors_total", [], state.errors)
+        text.family("gateway_redis_may_evict", "gauge", "1 where Redis may evict limits and queues: not noeviction.")
+        let policy = state.evictionPolicy ?? "noeviction"
+        text.sample("gateway_redis_may_evict", [], policy == "noeviction" ? 0 : 1)
         text.family("gateway_redis_latency_p99_seconds", "gauge", "99th percentile of Redis's answers.")
         text.sample("gateway_redis_latency_p99_seconds", [], state.latencyP99)
     }
@@ -132,7 +148,7 @@ extension StatsReport {
         text.family(
             "gateway_queue_depth",
             "gauge",
-            "Calls that wait for a quota, over all replicas; fit for an autoscaler."
+            "This replica's calls that wait for a quota; their sum over replicas is fit for an autoscaler."
         )
         for upstream in plan.upstreams {
             guard let queue = upstream.queue else { continue }

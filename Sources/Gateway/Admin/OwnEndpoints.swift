@@ -20,19 +20,17 @@ package final class OwnEndpoints {
     /// - Returns: `false`: the path is not one of these; a route may have it.
     package func take(_ exchange: Exchange, connection: Connection) -> Bool {
         let path = exchange.head.path
-        // The usual call is told apart by one or two bytes.
-        guard path.count >= 6, path.count < 128, let second = path.dropFirst().first else { return false }
-        switch second {
-        case UInt8(ascii: "h") where path.elementsEqual("/health".utf8): health(exchange)
-        case UInt8(ascii: "r") where path.elementsEqual("/ready".utf8): ready(exchange)
-        case UInt8(ascii: "m") where path.elementsEqual("/metrics".utf8):
-            if admin.listen != nil, !connection.isAdmin { return false }
-            metrics(exchange, connection: connection)
-        case UInt8(ascii: "a") where path.starts(with: "/admin".utf8):
-            guard path.count == 6 || path.dropFirst(6).first == UInt8(ascii: "/") else { return false }
-            if admin.listen != nil, !connection.isAdmin { return false }
-            administer(exchange, connection: connection)
-        default:
+        switch OwnPath(path) {
+        case .health: health(exchange)
+        case .ready: ready(exchange)
+        // Where they have an address of their own, they are nowhere else, and no route gets what is meant for them:
+        // the token that comes with it is nobody's business.
+        case .metrics where admin.listen != nil && !connection.isAdmin,
+            .admin where admin.listen != nil && !connection.isAdmin:
+            exchange.responder.refuse(.missing("/metrics and /admin have an address of their own (admin.listen)"))
+        case .metrics: metrics(exchange, connection: connection)
+        case .admin: administer(exchange, connection: connection)
+        case nil:
             guard connection.isAdmin else { return false }
             exchange.responder.refuse(.missing("this address answers /health, /ready, /metrics and /admin only"))
         }
@@ -115,5 +113,24 @@ package final class OwnEndpoints {
         fields.add("content-type", contentType)
         fields.add("cache-control", "no-store")
         exchange.responder.answer(status: status, fields: fields, body: body)
+    }
+}
+
+/// The gateway's own paths.
+private enum OwnPath {
+    case health, ready, metrics, admin
+
+    /// The usual call is told apart by its second byte.
+    init?(_ path: ByteBufferView) {
+        guard let second = path.dropFirst().first else { return nil }
+        switch second {
+        case UInt8(ascii: "h") where path.elementsEqual("/health".utf8): self = .health
+        case UInt8(ascii: "r") where path.elementsEqual("/ready".utf8): self = .ready
+        case UInt8(ascii: "m") where path.elementsEqual("/metrics".utf8): self = .metrics
+        case UInt8(ascii: "a") where path.starts(with: "/admin".utf8):
+            guard path.count == 6 || path.dropFirst(6).first == UInt8(ascii: "/") else { return nil }
+            self = .admin
+        default: return nil
+        }
     }
 }

@@ -1,6 +1,6 @@
 internal import Foundation
 
-/// `GET /admin/stats` as it goes out (contract 7). Durations in seconds, counters since start.
+/// `GET /admin/stats` as it goes out. Durations in seconds, counters since start.
 package struct StatsDocument: Codable, Sendable, Equatable {
     package struct Cluster: Codable, Sendable, Equatable {
         package var replicas = 1

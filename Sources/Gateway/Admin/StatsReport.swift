@@ -49,7 +49,7 @@ package final class StatsReport: Sendable {
         document.latency = latencyPart(view)
         document.limits = limitsPart(view.totals)
         document.cache = cachePart(view)
-        document.quotas = await quotasPart(view.totals)
+        document.quotas = await quotasPart(view)
         document.tokens = tokensPart(view.totals)
         document.upstreams = await upstreamsPart(own)
         document.redis = await sources.redis()
@@ -151,14 +151,15 @@ package final class StatsReport: Sendable {
             .sorted { ($0.client, $0.model) < ($1.client, $1.model) }
     }
 
-    private func quotasPart(_ totals: FlatCounters) async -> [StatsDocument.Quota] {
+    private func quotasPart(_ view: ClusterStats.View) async -> [StatsDocument.Quota] {
         var rows: [StatsDocument.Quota] = []
         for upstream in plan.upstreams {
             if let queue = upstream.queue {
                 rows.append(contentsOf: await QuotaRows.rows(of: queue, upstream: upstream))
             }
         }
-        for name in totals.values.keys.sorted() {
+        QuotaRows.merge(view.gauges, into: &rows)
+        for name in view.totals.values.keys.sorted() {
             let parts = name.split(separator: "\t").map(String.init)
             guard parts.count == 3, parts[0] == "uncovered" else { continue }
             rows.append(.init(name: "", upstream: parts[1], model: parts[2]))

@@ -109,22 +109,28 @@ final class CacheFill: AnswerRecipient, AnswerSource {
         case .unshared, .replaced: break
         }
         if kind != .replaced { caller?.answerEnded(timings) }
-        caller = nil
+        release()
     }
 
     func answerBroke() {
         token.fail(.other(status: nil))
         if kind != .replaced { caller?.answerBroke() }
-        caller = nil
+        release()
     }
 
     func answerRefused(_ refusal: Refusal, _ timings: CallTimings) {
         let status = refusal.answer.error.status
         token.fail(.other(status: status))
-        if let stale = token.staleCopy, answerStale(stale, status: status) { return }
+        if let stale = token.staleCopy, answerStale(stale, status: status) { return release() }
         caller?.notes.cacheStatus = .miss(stored: false)
         caller?.answerRefused(refusal, timings)
+        release()
+    }
+
+    /// The call has ended: what held it alive, itself included, lets go.
+    private func release() {
         caller = nil
+        token.onAbandoned = nil
     }
 
     // MARK: Backpressure

@@ -36,6 +36,14 @@ extension ConfigurationReader {
             limit.burst = rate.count
         }
         limit.burst = table.integer("burst", in: 1...1_000_000_000) ?? limit.burst
+        if limit.rate.window.inSeconds * Double(limit.burst) / Double(max(1, limit.rate.count))
+            > Self.longestBurstSeconds
+        {
+            table.fail(
+                "burst",
+                "would take more than 100 years to come back at this rate: a smaller burst or a higher rate"
+            )
+        }
         limit.maxKeys = table.integer("max_keys", in: 1...1_000_000_000) ?? limit.maxKeys
         table.finish()
         return limit
@@ -90,6 +98,8 @@ extension ConfigurationReader {
         return rate
     }
 
+    /// Sums with the time of day stay whole numbers in Lua up to here.
+    private static let longestBurstSeconds = 100.0 * 365 * 86_400
     private static let identityForm =
         "\"ip\", \"client\", \"user\", \"route\", \"upstream\", \"model\", \"global\", \"header:x-team\""
 

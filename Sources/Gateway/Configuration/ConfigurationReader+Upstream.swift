@@ -57,7 +57,7 @@ extension ConfigurationReader {
     private func queue(_ table: TableReader?) -> Configuration.Queue {
         var queue = Configuration.Queue()
         guard let table else { return queue }
-        queue.maxWaiting = table.integer("max_waiting", in: 0...10_000_000) ?? queue.maxWaiting
+        queue.maxWaiting = table.integer("max_waiting", in: 1...10_000_000) ?? queue.maxWaiting
         queue.maxWaitingBytes = table.size("max_waiting_bytes", in: Bounds.bytes) ?? queue.maxWaitingBytes
         queue.maxWait = table.duration("max_wait", in: Bounds.time) ?? queue.maxWait
         queue.fairBy = table.choice("fair_by") ?? queue.fairBy

@@ -1,4 +1,4 @@
-/// Which address a call came from: the nearest hop that is not a trusted proxy, read from the right (contract 2).
+/// Which address a call came from: the nearest hop that is not a trusted proxy, read from the right.
 package struct ForwardedAddress: Sendable {
     private let trusted: [AddressRange]
 

@@ -67,6 +67,14 @@ struct Assembly: Sendable {
             telemetry: telemetry,
             configuration: configuration,
             cacheCounts: { CacheCounts(shared.cache.statistics) },
+            waiting: {
+                var rows: [ReplicaGauges.Waiting] = []
+                for upstream in plan.upstreams {
+                    guard let queue = upstream.queue else { continue }
+                    rows += await QuotaRows.waiting(in: queue, upstream: upstream.name)
+                }
+                return rows
+            },
             redis: bound[0].redis,
             liveReplicas: shared.liveReplicas
         )

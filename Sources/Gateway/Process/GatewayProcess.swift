@@ -46,6 +46,8 @@ package enum GatewayProcess {
             return badConfiguration
         }
         let logger = Logger(label: "gateway")
+        // A habit of log rotation must not end what serves: there is nothing to reopen.
+        signal(SIGHUP, SIG_IGN)
         for warning in configuration.warnings { logger.warning("\(warning)") }
         let gateway = GatewayService(configuration: configuration, logger: logger)
         let group = ServiceGroup(

@@ -23,6 +23,7 @@ extension OutboundCall {
         case .tooLarge(let quota, let holds):
             refuse(.batchTooLarge(items: request.shape.items, quota: quota, holds: holds))
         case .costs(let costs):
+            self.costs = costs
             guard upstream.waitingBytes.take(request.body.kept.readableBytes, atMost: upstream.maxWaitingBytes) else {
                 refuse(.queueFull(setting: "upstream.queue.max_waiting_bytes", retryAfter: .seconds(1)))
                 return
@@ -100,7 +101,7 @@ extension OutboundCall {
         }
     }
 
-    private func startHeartbeat() {
+    func startHeartbeat() {
         guard request.beats, request.upstream.heartbeat > .zero else { return }
         heartbeat = worker.eventLoop.assumeIsolated().scheduleTask(in: request.upstream.heartbeat) { [weak self] in
             guard let self else { return }

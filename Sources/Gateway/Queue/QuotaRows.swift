@@ -9,6 +9,46 @@ enum QuotaRows {
         return statistics.quotas.map { row($0, upstream: upstream) }
     }
 
+    /// This replica's waiting calls, to be told to the others.
+    static func waiting(in queue: QueueHandle, upstream: String) async -> [ReplicaGauges.Waiting] {
+        guard let statistics = try? await queue.statistics().get() else { return [] }
+        return statistics.quotas.filter { $0.waiting > 0 }.map { quota in
+            ReplicaGauges.Waiting(
+                upstream: upstream,
+                bucket: quota.name,
+                count: quota.waiting,
+                byClient: clients(quota),
+                byUrgency: urgencies(quota),
+                oldest: quota.oldestWait.inSeconds
+            )
+        }
+    }
+
+    /// Puts the other replicas' waiting calls in the place of this one's alone.
+    static func merge(_ gauges: [ReplicaGauges], into rows: inout [StatsDocument.Quota]) {
+        for index in rows.indices {
+            let bucket = rows[index].model.map { "\(rows[index].name)/\($0)" } ?? rows[index].name
+            let waiting = gauges.flatMap(\.waiting).filter {
+                $0.upstream == rows[index].upstream && $0.bucket == bucket
+            }
+            rows[index].waiting = waiting.reduce(0) { $0 + $1.count }
+            rows[index].waitingByClient = waiting.reduce(into: [:]) { $0.merge($1.byClient, uniquingKeysWith: +) }
+            rows[index].waitingByUrgency = waiting.reduce(into: [:]) { $0.merge($1.byUrgency, uniquingKeysWith: +) }
+            rows[index].oldestWait = waiting.map(\.oldest).max() ?? 0
+        }
+    }
+
+    private static func clients(_ quota: QuotaStatistics) -> [String: Int] {
+        Dictionary(
+            quota.waitingByClient.map { ($0.key.isEmpty ? CallerFacts.anonymousName : $0.key, $0.value) },
+            uniquingKeysWith: +
+        )
+    }
+
+    private static func urgencies(_ quota: QuotaStatistics) -> [String: Int] {
+        Dictionary(uniqueKeysWithValues: quota.waitingByUrgency.map { ("\($0.key)", $0.value) })
+    }
+
     private static func row(_ quota: QuotaStatistics, upstream: UpstreamPlan) -> StatsDocument.Quota {
         let parts = quota.name.split(separator: "/", maxSplits: 1).map(String.init)
         var row = StatsDocument.Quota(
@@ -22,11 +62,8 @@ enum QuotaRows {
         row.used = quota.used ?? 0
         row.utilization = quota.limit > 0 ? Double(row.used) / Double(quota.limit) : 0
         row.waiting = quota.waiting
-        row.waitingByClient = Dictionary(
-            quota.waitingByClient.map { ($0.key.isEmpty ? CallerFacts.anonymousName : $0.key, $0.value) },
-            uniquingKeysWith: +
-        )
-        row.waitingByUrgency = Dictionary(uniqueKeysWithValues: quota.waitingByUrgency.map { ("\($0.key)", $0.value) })
+        row.waitingByClient = clients(quota)
+        row.waitingByUrgency = urgencies(quota)
         row.nextSlot = quota.nextSlot.inSeconds
         row.oldestWait = quota.oldestWait.inSeconds
         row.expectedWait = quota.expectedWait.inSeconds

@@ -10,7 +10,7 @@ package struct RefusalAnswer {
 }
 
 extension Refusal {
-    /// Status, the dialects' kind and the sentence that names what to change (contract 3, Errors).
+    /// Status, the dialects' kind and the sentence that names what to change.
     package var answer: RefusalAnswer {
         switch self {
         case .noRoute(let method, let path, let nearest):

@@ -1,6 +1,6 @@
 internal import Logging
-package import NIOCore
-package import RedisClient
+internal import NIOCore
+internal import RedisClient
 internal import Synchronization
 
 /// Publishes this replica's counters once a second, and reads what all replicas published.
@@ -20,9 +20,12 @@ package actor ClusterStats {
     private let telemetry: ProcessTelemetry
     private let configuration: Configuration
     private let cacheCounts: @Sendable () -> CacheCounts
+    private let waiting: @Sendable () async -> [ReplicaGauges.Waiting]
     private let redis: SharedRedis?
     private let keys: Keys
     private var sent = FlatCounters()
+    /// Names the totals in Redis, as long as they are the same.
+    private var epoch: String?
     private var usersWithoutRedis: [(at: NIODeadline, users: Set<String>)] = []
     private let liveReplicas: LiveReplicas
 
@@ -30,16 +33,18 @@ package actor ClusterStats {
     private static let script = RedisScript(name: "publish", source: PackageResources.publish_lua)
     private static let timeout = TimeAmount.milliseconds(500)
 
-    package init(
+    init(
         telemetry: ProcessTelemetry,
         configuration: Configuration,
         cacheCounts: @escaping @Sendable () -> CacheCounts,
+        waiting: @escaping @Sendable () async -> [ReplicaGauges.Waiting],
         redis: NIOLoopBound<RedisConnection>?,
         liveReplicas: LiveReplicas
     ) {
         self.telemetry = telemetry
         self.configuration = configuration
         self.cacheCounts = cacheCounts
+        self.waiting = waiting
         self.redis = redis.map { SharedRedis(connection: $0) }
         self.liveReplicas = liveReplicas
         keys = Keys(prefix: configuration.redis?.prefix ?? "")
@@ -64,7 +69,14 @@ package actor ClusterStats {
         let own = FlatCounters(snapshot: snapshot, cache: cache, configuration: configuration)
         var view = View()
         view.totals = own
-        view.gauges = [ReplicaGauges(snapshot: snapshot, cacheBytes: cache.bytes, cacheEntries: cache.entries)]
+        view.gauges = [
+            ReplicaGauges(
+                snapshot: snapshot,
+                waiting: await waiting(),
+                cacheBytes: cache.bytes,
+                cacheEntries: cache.entries
+            )
+        ]
         view.users = usersWithoutRedis.reduce(into: Set<String>()) { $0.formUnion($1.users) }.count
         guard let redis else { return view }
         let slots = keys.userSlots(secondsSinceEpoch: WallClock.seconds())
@@ -100,7 +112,12 @@ package actor ClusterStats {
         let cache = cacheCounts()
         let current = FlatCounters(snapshot: snapshot, cache: cache, configuration: configuration)
         let change = current.since(sent)
-        let gauges = ReplicaGauges(snapshot: snapshot, cacheBytes: cache.bytes, cacheEntries: cache.entries)
+        let gauges = ReplicaGauges(
+            snapshot: snapshot,
+            waiting: await waiting(),
+            cacheBytes: cache.bytes,
+            cacheEntries: cache.entries
+        )
         // Taken as sent before the answer: a publication whose answer is lost must not be counted twice.
         let before = sent
         sent = current
@@ -113,8 +130,10 @@ package actor ClusterStats {
             )
             let answer = reply.array ?? []
             liveReplicas.set(answer.first?.integer ?? 1)
-            // Redis had lost the totals: the rest of what this replica counted follows with the next publication.
-            if answer.count > 1, answer[1].integer == 0 { sent = change }
+            let epoch = answer.count > 1 ? answer[1].string : nil
+            // The totals were lost: the rest of what this replica counted follows with the next publication.
+            if let known = self.epoch, known != epoch { sent = change }
+            self.epoch = epoch
         } catch let error as RedisError where error == .notConnected || error == .overloaded {
             sent = before
         } catch {
@@ -142,7 +161,7 @@ package actor ClusterStats {
     /// One hash tag, so that one script may touch them all on a cluster too.
     private struct Keys: Sendable {
         let base: String
-        init(prefix: String) { base = "{\(prefix):s1}" }
+        init(prefix: String) { base = "\(prefix):{s1}" }
         var totals: String { base + ":totals" }
         var replicas: String { base + ":replicas" }
         var gauges: String { base + ":gauges" }

@@ -78,8 +78,8 @@ package final class LoopTelemetry {
         let row = route ?? counters.byRouteAndStatus.count - 1
         counters.byRouteAndStatus[row][min(max(status, 100), 599) - 100] += 1
         counters.gateway.record(gateway, at: now)
+        if timings.calledUpstream || timings.queue > .zero { counters.queue.record(timings.queue, at: now) }
         guard timings.calledUpstream else { return }
-        counters.queue.record(timings.queue, at: now)
         counters.upstream.record(timings.upstream, at: now)
     }
 

@@ -28,13 +28,26 @@ struct ReplicaGauges: Codable, Sendable {
         var upstream: Sparse
     }
 
+    /// The calls of one replica that wait for a bucket.
+    struct Waiting: Codable, Sendable, Equatable {
+        var upstream: String
+        var bucket: String
+        var count: Int
+        var byClient: [String: Int]
+        var byUrgency: [String: Int]
+        /// Seconds.
+        var oldest: Double
+    }
+
     var inFlight = 0
+    var waiting: [Waiting] = []
     var cacheBytes = 0
     var cacheEntries = 0
     /// As `TelemetrySnapshot.windows`.
     var latency: [Latency] = []
 
-    init(snapshot: TelemetrySnapshot, cacheBytes: Int, cacheEntries: Int) {
+    init(snapshot: TelemetrySnapshot, waiting: [Waiting], cacheBytes: Int, cacheEntries: Int) {
+        self.waiting = waiting
         inFlight = snapshot.counters.inFlight
         self.cacheBytes = cacheBytes
         self.cacheEntries = cacheEntries

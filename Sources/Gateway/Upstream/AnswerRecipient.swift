@@ -39,6 +39,8 @@ package struct CallTimings: Equatable {
     package var queue = TimeAmount.zero
     /// From the slot to the upstream's first byte, the last try.
     package var upstream = TimeAmount.zero
+    /// Between two tries.
+    package var paused = TimeAmount.zero
     /// Whether an upstream was called at all.
     package var calledUpstream = false
     package init() {}

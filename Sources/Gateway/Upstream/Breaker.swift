@@ -54,10 +54,11 @@ package final class Breaker: Sendable {
         }
     }
 
+    /// - Parameter isTrial: the call went as the trial; any older call says nothing of an upstream that was left alone.
     /// - Returns: the state that this outcome led to, where it changed.
     @discardableResult
-    package func succeeded() -> State? {
-        if isClosed.load(ordering: .relaxed) { return nil }
+    package func succeeded(isTrial: Bool) -> State? {
+        if !isTrial || isClosed.load(ordering: .relaxed) { return nil }
         return record.withLock { record in
             guard record.trialUntil != nil else { return nil }
             record = Record()
@@ -68,10 +69,10 @@ package final class Breaker: Sendable {
 
     /// - Returns: the state that this outcome led to, where it changed.
     @discardableResult
-    package func failed(now: NIODeadline) -> State? {
+    package func failed(isTrial: Bool = false, now: NIODeadline) -> State? {
         record.withLock { record in
             if record.openUntil != nil {
-                guard record.trialUntil != nil else { return nil }
+                guard isTrial, record.trialUntil != nil else { return nil }
                 record.trialUntil = nil
                 record.openUntil = now + TimeAmount(settings.openFor)
                 return .open

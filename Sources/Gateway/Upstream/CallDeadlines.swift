@@ -1,6 +1,6 @@
 package import NIOCore
 
-/// A call's two clocks, both from arrival (contract 6): the slot's and the call's end.
+/// A call's two clocks, both from arrival: the slot's and the call's end.
 package struct CallDeadlines: Equatable {
     package let slot: Deadline
     /// `nil`: none.

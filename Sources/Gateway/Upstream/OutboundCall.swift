@@ -38,6 +38,8 @@ final class OutboundCall {
     var grant: Grant?
     /// The slot that the call was sent in.
     var usedGrant: Grant?
+    /// What it takes of which buckets.
+    var costs: [QueueRequest.Cost] = []
     var tries = 0
     var enteredQueue: NIODeadline?
     var startedCall = NIODeadline.uptimeNanoseconds(0)

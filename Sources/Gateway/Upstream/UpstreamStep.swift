@@ -89,7 +89,7 @@ extension OutboundCall: TransferReceiver {
             body429.clear()
             return
         }
-        if status >= 500, mayRetry(.status(status)) {
+        if status >= 500, mayRetry(.status(status)), isInTime(block.retryAfter) {
             retryAfterAsked = block.retryAfter
             answer = .discarding
             return
@@ -145,6 +145,7 @@ extension OutboundCall: TransferReceiver {
 
     /// The slot ran out before the connection was ready: back to the front of the queue.
     private func returnToQueue() {
+        if isTrial { request.upstream.breaker.trialUndecided() }
         guard let unused = grant, let queue = request.upstream.queue else {
             state = .idle
             return enter()
@@ -167,12 +168,14 @@ extension OutboundCall: TransferReceiver {
         )
         // A day's quota is spent until its reset, whatever the answer says of seconds.
         let canWait = !refusal.violations.contains(where: \.isPerDay) && request.body.isWhole
+        let named = RefusedBucket(refusal, costs: costs)
         tries -= 1
         if canWait { waitAgain(for: slot) }
         queue.upstreamRefused(
             slot,
+            bucket: named.bucket,
             hold: refusal.retryAfter,
-            learned: refusal.violations.filter { !$0.countsTokens }.compactMap(\.quotaValue).min(),
+            learned: named.limit,
             requeue: canWait
         )
         if !canWait { _ = passKept429() }
@@ -194,6 +197,7 @@ extension OutboundCall: TransferReceiver {
         enteredQueue = worker.now()
         request.upstream.waitingBytes.takeAnyway(request.body.kept.readableBytes)
         state = .queued(slot.waiter.id)
+        startHeartbeat()
     }
 
     // MARK: Failures
@@ -215,7 +219,8 @@ extension OutboundCall: TransferReceiver {
     private func refusal(for error: TransferError) -> Refusal {
         let name = request.upstream.name
         switch error {
-        case .timedOut(.connect, _): return .upstreamTimedOut(upstream: name, setting: "upstream.connect_timeout")
+        case .timedOut(.connect, _):
+            return .upstreamUnreachable(upstream: name, reason: "no connection within upstream.connect_timeout")
         case .timedOut(.firstByte, _): return .upstreamTimedOut(upstream: name, setting: "upstream.first_byte_timeout")
         case .timedOut(.idle, _): return .upstreamTimedOut(upstream: name, setting: "upstream.idle_timeout")
         case .resolve: return .upstreamUnreachable(upstream: name, reason: "its name does not resolve")
@@ -242,15 +247,22 @@ extension OutboundCall: TransferReceiver {
             .allows(failure, after: tries - 1)
     }
 
+    /// A wait that the caller's slot does not allow is none: then the upstream's answer is passed on.
+    private func isInTime(_ asked: TimeAmount?) -> Bool {
+        guard let asked else { return true }
+        return worker.now() + asked < request.deadlines.slot.at
+    }
+
     private func pauseForRetry() {
         let wait = RetryPolicy.pause(after: tries - 1, asked: retryAfterAsked, random: &worker.random)
         worker.telemetry.retried(upstream: request.upstream.index)
         answer = .none
         state = .pausing(
-            worker.eventLoop.assumeIsolated().scheduleTask(in: wait) { [weak self] in
-                guard let self, case .pausing = self.state else { return }
-                self.state = .idle
-                self.enter()
+            worker.eventLoop.assumeIsolated().scheduleTask(in: wait) { [self] in
+                guard case .pausing = state else { return }
+                timings.paused = timings.paused + wait
+                state = .idle
+                enter()
             }
         )
     }
@@ -258,14 +270,15 @@ extension OutboundCall: TransferReceiver {
     private func noteOutcome(status: Int, now: NIODeadline) {
         switch status {
         case 500, 502, 503, 504: noteFailure()
-        case 429: if isTrial { worker.noteBreaker(request.upstream, request.upstream.breaker.succeeded()) }
-        default: worker.noteBreaker(request.upstream, request.upstream.breaker.succeeded())
+        case 429:
+            if isTrial { worker.noteBreaker(request.upstream, request.upstream.breaker.succeeded(isTrial: isTrial)) }
+        default: worker.noteBreaker(request.upstream, request.upstream.breaker.succeeded(isTrial: isTrial))
         }
     }
 
     private func noteFailure() {
         worker.telemetry.upstreamFailed(upstream: request.upstream.index)
-        worker.noteBreaker(request.upstream, request.upstream.breaker.failed(now: worker.now()))
+        worker.noteBreaker(request.upstream, request.upstream.breaker.failed(isTrial: isTrial, now: worker.now()))
     }
 
     private func recordUsage() {

@@ -23,7 +23,7 @@ package enum QueueScript {
         "\(tag(prefix: prefix, upstream: upstream)):p:"
     }
 
-    private static func tag(prefix: String, upstream: String) -> String { "{\(prefix):q1:\(upstream)}" }
+    private static func tag(prefix: String, upstream: String) -> String { "\(prefix):{q1:\(upstream)}" }
 
     /// - Parameter now: nil: the server's own clock.
     package static func arguments(_ call: QueueCall, channel: String, now: Micros?) -> [RedisArgument] {

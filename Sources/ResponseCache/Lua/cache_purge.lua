@@ -12,4 +12,6 @@ for index = 2, #ARGV do
     redis.call('PUBLISH', ARGV[1], 'p' .. value .. ' ' .. ARGV[index])
 end
 redis.call('HSET', KEYS[1], 'last', value)
+-- Longer than any entry is kept.
+redis.call('EXPIRE', KEYS[1], 34560000)
 return value

@@ -3,11 +3,11 @@
 --       5 denials (zset by count, the 10,000 most denied)
 -- ARGV  1 replica id  2 gauges, opaque  3 number of totals n  4 number of denials m
 --       then n pairs field, increment; m pairs member, increment; the rest are users
--- Returns {live replicas, 1 where the totals had been there before, else 0}
+-- Returns {live replicas, epoch of the totals: another one means that the earlier ones were lost}
 -- Cost  O(deltas + users); called once a second a replica.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local known = redis.call('EXISTS', KEYS[1])
+redis.call('HSETNX', KEYS[1], 'epoch', ARGV[1] .. now)
 local n = tonumber(ARGV[3])
 redis.call('HINCRBY', KEYS[1], 'publications', 1)
 local m = tonumber(ARGV[4])
@@ -19,7 +19,8 @@ for i = 5 + 2 * n, 4 + 2 * (n + m), 2 do
 end
 if m > 0 then
   redis.call('ZREMRANGEBYRANK', KEYS[5], 0, -10001)
-  redis.call('EXPIRE', KEYS[5], 2592000)
+  -- They name addresses and users: gone a day after the last of them.
+  redis.call('EXPIRE', KEYS[5], 86400)
 end
 redis.call('EXPIRE', KEYS[1], 2592000)
 redis.call('ZADD', KEYS[2], now, ARGV[1])
@@ -35,4 +36,4 @@ for i = 5 + 2 * (n + m), #ARGV do
   redis.call('PFADD', KEYS[4], ARGV[i])
 end
 redis.call('EXPIRE', KEYS[4], 120)
-return {redis.call('ZCARD', KEYS[2]), known}
+return {redis.call('ZCARD', KEYS[2]), redis.call('HGET', KEYS[1], 'epoch')}
