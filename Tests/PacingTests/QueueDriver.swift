@@ -35,7 +35,7 @@ struct QueueDriver {
             number: number,
             run: "run",
             seen: 0,
-            peers: 0,
+            peers: 1,
             maxWaiting: 100_000,
             lanes: lanes,
             operations: operations

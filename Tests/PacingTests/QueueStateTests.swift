@@ -281,6 +281,8 @@ import Testing
             .report([BucketReport(figures: figures, told: 3, sent: [BucketUse(at: driver.now, units: 2)])])
         ])
         driver.now += 600_000
+        _ = driver.call([.beat])
+        driver.now += 25_000
         reply = driver.call([.beat])
         #expect(reply.rollCall == nil)
         #expect(reply.buckets.first?.used == 2)

@@ -208,7 +208,6 @@ struct RedisQueueStoreTests {
         let replicas = try await Replicas.start(2)
         let bucket = BucketSpec(name: "rpm", limit: 10, per: .seconds(1), burst: 1)
         let outcomes = Outcomes()
-        let lost = Outcomes()
         let endpoint = try RedisEndpoint(url: replicas.server.url)
         // It enters by hand and never calls again.
         let redis = await RedisHandle.open(endpoint, on: loop, logger: Logger(label: "test"))
@@ -257,7 +256,6 @@ struct RedisQueueStoreTests {
         let key = QueueScript.keys(prefix: "test", upstream: "gemini")[8]
         try await eventually("dropped") { try await replicas.server.command("ZCARD", key) == "0" }
         #expect(NIODeadline.now() - start < .milliseconds(4200))
-        _ = lost
         await redis.close()
         try await replicas.stop()
     }

@@ -24,7 +24,7 @@ extension AgentState {
             // It lives. What it granted meanwhile did not know of what was used here.
             let stamp = GrantStamp(time: reply.now, epoch: reply.epoch)
             for ticket in reply.grants { pending.append(Item(operation: .back(ticket, stamp, requeue: false))) }
-            if reply.number == 0, !jumped { connect(now: now) } else { nextProbe = min(nextProbe, now) }
+            if reply.number == 0 { connect(now: now) } else { nextProbe = min(nextProbe, now) }
             return
         }
         if let mine {
@@ -81,8 +81,9 @@ extension AgentState {
             return
         }
         nextCall = min(nextCall, now + max(1000, ends - reply.now))
-        guard !jumped, answeredRollCall != ends, let time = clock.latest(at: now) else { return }
-        answeredRollCall = ends
+        let asked = RollCallAsked(run: run, epoch: reply.epoch)
+        guard !jumped, answeredRollCall != asked, let time = clock.latest(at: now) else { return }
+        answeredRollCall = asked
         pending.append(Item(operation: .report(reports(time: time, now: now))))
         // It may be over as soon as all have answered.
         nextCall = min(nextCall, now + Pace.shortestRollCall)

@@ -38,6 +38,12 @@ package struct AgentState: Sendable {
         var items: [Item]
     }
 
+    /// Which roll call it was: another one comes with another store or another epoch.
+    struct RollCallAsked: Sendable, Equatable {
+        var run: String
+        var epoch: Micros
+    }
+
     static let beatInterval: Micros = 1_000_000
     /// A pushed grant is confirmed by some call within this time.
     static let confirmWithin: Micros = 600_000
@@ -72,7 +78,7 @@ package struct AgentState: Sendable {
     var deadlines = SortedSet<Deadline>()
     var positioned: Deque<WaiterID> = []
     var mismatchSince: Micros?
-    var answeredRollCall: Micros?
+    var answeredRollCall: RollCallAsked?
     var inRollCall = false
     /// What the last newcomer of a bucket was told, and when.
     var expected: [String: (wait: Micros, at: Micros)] = [:]
@@ -202,7 +208,7 @@ package struct AgentState: Sendable {
         )
         for use in untold { pacing.book(use.lane, costs: use.costs, at: time + use.at - now, now: time) }
         local = pacing
-        let operations = waiters.values.sorted { $0.ticket < $1.ticket }
+        let operations = waiters.values.filter { pacing.fits($0.waiter) }.sorted { $0.ticket < $1.ticket }
             .map { Item(operation: .enter($0.ticket, patience: nil), waiter: $0.waiter.id, lane: $0.waiter.lane) }
         pending.removeAll { $0.waiter != nil }
         callLocal(operations, now: now)
@@ -228,6 +234,7 @@ package struct AgentState: Sendable {
 
     /// The store answers: unanswered calls again, in order, then what was used, then who waits.
     mutating func connect(now: Micros) {
+        answeredRollCall = nil
         mode = .connected
         local = nil
         localDue = Pace.never

@@ -21,7 +21,11 @@ extension AgentState {
         let ticket = waiter.ticket(owner: id, place: place)
         insert(waiter, ticket)
         let item = Item(operation: .enter(ticket, patience: patience), waiter: waiter.id, lane: waiter.lane)
-        if mode == .local { callLocal([item], now: now) } else { pending.append(item) }
+        if mode != .local {
+            pending.append(item)
+        } else if local?.fits(waiter) == true {
+            callLocal([item], now: now)
+        }
     }
 
     private mutating func insert(_ waiter: QueueWaiter, _ ticket: QueueTicket) {

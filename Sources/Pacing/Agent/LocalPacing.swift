@@ -63,6 +63,15 @@ struct LocalPacing: Sendable {
         }
     }
 
+    /// Whether the call is within the parts. What is not waits for the store: let through whole, each replica would take
+    /// more than its part.
+    func fits(_ waiter: QueueWaiter) -> Bool {
+        zip(waiter.lane.buckets, waiter.costs).allSatisfy { figures, cost in
+            let limit = state.bucketIndex[figures.name].map { min(state.buckets[$0].effective, part.of(figures.limit)) }
+            return cost <= limit ?? part.of(figures.limit)
+        }
+    }
+
     private func figures(_ whole: BucketFigures) -> BucketFigures {
         BucketFigures(
             name: whole.name,

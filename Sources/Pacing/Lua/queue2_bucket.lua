@@ -168,7 +168,7 @@ local function refuse(b, granted, hold, learned)
   if hold >= 0 then
     b.hold = max(b.hold, now + hold)
   elseif granted > b.refused then
-    local again = b.backoff > 0 and now < b.refused + b.per[1]
+    local again = b.backoff > 0 and now < b.refused + b.backoff + b.per[1]
     b.backoff = min(b.per[1], again and b.backoff * 2 or max(1, floor(b.per[1] / effective(b))))
     b.hold = max(b.hold, now + b.backoff)
   end

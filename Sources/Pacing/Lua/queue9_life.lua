@@ -1,7 +1,8 @@
 -- Another store, another clock, dead replicas (QueueLife.swift); then the call itself.
 startRollCall = function(forced)
+  local isForced = forced or G.rolling and record(G_, 'roll').forced
   records[G_]['roll'] = {
-    began = now, ends = now + ROLL_CALL, forced = forced, answered = {}, count = 0, seen = 0,
+    began = now, closing = 0, ends = now + ROLL_CALL, forced = isForced, answered = {}, informed = 0, seen = 0,
     need = forced and G.known or 0, known = {},
   }
   G.rolling = true
@@ -14,7 +15,7 @@ answerRollCall = function(reports)
   local roll = record(G_, 'roll')
   if roll.answered[me] then return end
   roll.answered[me] = true
-  roll.count = roll.count + 1
+  if tonumber(ARGV[6]) > 0 then roll.informed = roll.informed + 1 end
   for _, report in ipairs(reports) do
     local known = roll.known[report.figures.name] or {figures = report.figures, told = 0, sent = {}}
     known.told = max(known.told, report.told)
@@ -56,8 +57,14 @@ end
 local function endRollCall()
   if not G.rolling then return end
   local roll = record(G_, 'roll')
-  local everyone = roll.count >= roll.need
-  if now < roll.ends and not (everyone and roll.need > 0 and now >= roll.began + SHORTEST_ROLL_CALL) then return end
+  local everyone = roll.informed >= roll.need
+  if roll.closing == 0 then
+    if now >= roll.ends or everyone and roll.need > 0 and now >= roll.began + SHORTEST_ROLL_CALL then
+      roll.closing, roll.ends = now, now + ROLL_CALL_CLOSING
+    end
+    return
+  end
+  if now < roll.ends then return end
   records[G_]['roll'] = false
   G.rolling = false
   local isLost = roll.forced or roll.seen > G.seq or not everyone
@@ -136,7 +143,7 @@ end
 -- The call.
 if ARGV[4] ~= G.run then
   G.run = ARGV[4]
-  startRollCall(false)
+  startRollCall(wentBack)
 elseif wentBack then
   startRollCall(true)
 elseif not G.rolling and (tonumber(ARGV[5]) > G.seq or silence > SILENCE) then

@@ -194,7 +194,8 @@ struct Bucket: Sendable {
         if let asked {
             hold = max(hold, now + max(0, asked))
         } else if granted > refusedAt {
-            let again = backoff > 0 && now < refusedAt + per.value
+            // Within a window of the end of the last hold.
+            let again = backoff > 0 && now < refusedAt + backoff + per.value
             backoff = min(per.value, again ? backoff * 2 : max(1, per.value / effective))
             hold = max(hold, now + backoff)
         }

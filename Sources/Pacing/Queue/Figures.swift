@@ -40,6 +40,8 @@ enum Pace {
     /// The longest a roll call takes, and the shortest, so that replicas which reconnect are heard.
     static let rollCall: Micros = 1_500_000
     static let shortestRollCall: Micros = 500_000
+    /// Between the call that finds a roll call over and its end: who made that call can still say that the clock jumped.
+    static let rollCallClosing: Micros = 20_000
     /// Replicas call once a second: none for so long means that the store was out of everybody's reach.
     static let silence: Micros = 1_500_000
     static let sweepInterval: Micros = 250_000

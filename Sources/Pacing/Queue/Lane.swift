@@ -105,9 +105,13 @@ struct RollCall: Sendable {
 
     var began: Micros
     var ends: Micros
+    /// When it was found to be over; 0: not yet.
+    var closing: Micros = 0
     /// The buckets are wrong for certain.
     var forced: Bool
     var answered: Set<String> = []
+    /// Of these the ones that had known others before: a newcomer's answer says nothing of what is missing.
+    var informed = 0
     /// The highest grant number that anybody saw.
     var seen = 0
     /// How many have to answer.

@@ -3,7 +3,7 @@ extension QueueState {
     mutating func checkLife(_ call: QueueCall, wentBack: Bool, silence: Micros) {
         if call.run != run {
             run = call.run
-            startRollCall(forced: false)
+            startRollCall(forced: wentBack)
         } else if wentBack {
             startRollCall(forced: true)
         } else if rollCall == nil, call.seen > seq || silence > Pace.silence {
@@ -19,7 +19,8 @@ extension QueueState {
 
     /// - Parameter forced: the clock jumped, so what is booked is wrong; a new epoch makes grants on their way stale.
     mutating func startRollCall(forced: Bool) {
-        rollCall = RollCall(began: now, ends: now + Pace.rollCall, forced: forced)
+        let isForced = forced || rollCall?.forced == true
+        rollCall = RollCall(began: now, ends: now + Pace.rollCall, forced: isForced)
         if forced {
             rollCall?.need = known
             epoch = max(epoch + 1, now)
@@ -27,8 +28,9 @@ extension QueueState {
         pushes.append(("", .rollCall))
     }
 
-    mutating func answer(_ reports: [BucketReport]) {
+    mutating func answer(_ reports: [BucketReport], isInformed: Bool) {
         guard rollCall?.answered.insert(me).inserted == true else { return }
+        if isInformed { rollCall?.informed += 1 }
         for report in reports {
             let name = report.figures.name
             var known = rollCall?.known[name] ?? RollCall.Known(figures: report.figures, told: 0, sent: [])
@@ -42,8 +44,14 @@ extension QueueState {
     /// Over when its time is up, or all who have to answer did.
     mutating func endRollCall() {
         guard let call = rollCall else { return }
-        let all = call.answered.count >= call.need
-        guard now >= call.ends || all && call.need > 0 && now >= call.began + Pace.shortestRollCall else { return }
+        let all = call.informed >= call.need
+        if call.closing == 0 {
+            guard now >= call.ends || all && call.need > 0 && now >= call.began + Pace.shortestRollCall else { return }
+            rollCall?.closing = now
+            rollCall?.ends = now + Pace.rollCallClosing
+            return
+        }
+        guard now >= call.ends else { return }
         rollCall = nil
         let isLost = call.forced || call.seen > seq || !all
         seq = max(seq, call.seen)

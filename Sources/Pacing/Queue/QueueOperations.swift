@@ -1,8 +1,8 @@
 /// What replicas ask for.
 extension QueueState {
-    mutating func perform(_ operation: QueueOperation, maxWaiting: Int) -> QueueResult {
+    mutating func perform(_ operation: QueueOperation, of call: QueueCall) -> QueueResult {
         switch operation {
-        case .enter(let ticket, let patience): return enter(ticket, patience: patience, maxWaiting: maxWaiting)
+        case .enter(let ticket, let patience): return enter(ticket, patience: patience, maxWaiting: call.maxWaiting)
         case .leave(let ticket): part(ticket)
         case .back(let ticket, let stamp, let requeue):
             guard let lane = laneIndex(ticket.lane) else { return .none }
@@ -34,7 +34,7 @@ extension QueueState {
         case .used(let figures, let uses):
             let index = state(figures)
             for use in uses { buckets[index].book(use.units, at: min(use.at, now + Pace.allowance), now: now) }
-        case .report(let reports): answer(reports)
+        case .report(let reports): answer(reports, isInformed: call.peers > 0)
         }
         return .none
     }

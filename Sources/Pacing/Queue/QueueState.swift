@@ -81,7 +81,7 @@ package struct QueueState: Sendable {
             for lane in call.lanes { state(lane) }
             for operation in call.operations {
                 if case .beat = operation { tellsAll = true }
-                results.append(perform(operation, maxWaiting: call.maxWaiting))
+                results.append(perform(operation, of: call))
             }
         }
         endRollCall()

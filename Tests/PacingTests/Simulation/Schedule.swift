@@ -80,6 +80,7 @@ final class Schedule {
         planRequests()
         planFaults()
         watch()
+        world.after(Self.span + 36_000_000) { [self] in world.isQuiet = true }
         world.run(until: Self.span + 41_000_000)
         conclude()
         return world.failures
@@ -189,6 +190,9 @@ final class Schedule {
             world.fail("request \(request.id.value) of \(request.replica?.id ?? "-") ended \(request.endings)")
         }
         if !store.state.isEmpty { world.fail("left behind in the store") }
+        for replica in living where replica.agent.mode != .connected {
+            world.fail("\(replica.id) \(replica.agent.mode)")
+        }
         for replica in living where !replica.agent.waiters.isEmpty { world.fail("left behind in \(replica.id)") }
     }
 }

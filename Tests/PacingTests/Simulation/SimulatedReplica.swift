@@ -96,7 +96,9 @@ final class SimulatedReplica {
 
     private func hop(_ lane: Int) -> Micros {
         var delay = 100 + Micros(world.generator.exponential(400))
-        if faults.contains(.delay), world.generator.chance(0.005) { delay = world.generator.int(10_000...1_500_000) }
+        if faults.contains(.delay), !world.isQuiet, world.generator.chance(0.005) {
+            delay = world.generator.int(10_000...1_500_000)
+        }
         arrivals[lane] = max(arrivals[lane], world.time + delay)
         return arrivals[lane] - world.time
     }
@@ -110,7 +112,6 @@ final class SimulatedReplica {
         unanswered.insert(send)
         for _ in 0..<(faults.contains(.double) && world.generator.chance(0.05) ? 2 : 1) {
             world.after(hop(0)) { [self] in
-                guard unanswered.contains(send) || true else { return }
                 store.call(call, connection: connection, from: self, sent: sent)
             }
         }
@@ -122,7 +123,7 @@ final class SimulatedReplica {
                 act { $0.callFailed(now: now) }
             }
         }
-        if faults.contains(.lose), world.generator.chance(0.003) { cut() }
+        if faults.contains(.lose), !world.isQuiet, world.generator.chance(0.003) { cut() }
     }
 
     private var awaiting: [Int: [(send: Int, connection: Int)]] = [:]

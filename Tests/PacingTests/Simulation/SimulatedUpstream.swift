@@ -52,10 +52,9 @@ final class SimulatedUpstream {
             simulated.end("refused")
             return simulated
         }
-        replica.perform { [self] in
+        replica.perform {
             guard simulated.endings.isEmpty else { return }
             let waiter = QueueWaiter(id: id, request: request, now: replica.now, loop: nil) { _ in }
-            _ = self
             replica.act { $0.enter(waiter, now: replica.now) }
         }
         return simulated
@@ -114,8 +113,8 @@ final class SimulatedUpstream {
         refusedBy bucket: BucketSpec?,
         limit: Int
     ) {
-        world.after(5000) { [self] in
-            replica.perform { [self] in
+        world.after(5000) {
+            replica.perform {
                 guard request.endings.isEmpty else { return }
                 guard let bucket else {
                     if !request.actual.isEmpty {
@@ -123,7 +122,6 @@ final class SimulatedUpstream {
                     }
                     return request.end("done")
                 }
-                _ = self
                 replica.act {
                     $0.upstreamRefused(
                         grant,

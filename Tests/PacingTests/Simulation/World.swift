@@ -18,6 +18,8 @@ final class World {
     private(set) var failures: [String] = []
 
     var isVerbose = false
+    /// The network does no more harm.
+    var isQuiet = false
 
     init(seed: Int) { generator = SeededGenerator(seed: seed) }
 
