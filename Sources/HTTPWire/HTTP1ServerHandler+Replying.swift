@@ -124,11 +124,13 @@ extension HTTP1ServerHandler {
             flush()
         } else if !isFlushScheduled {
             isFlushScheduled = true
-            context.eventLoop.assumeIsolated().execute { [self] in
-                isFlushScheduled = false
-                if needsFlush { flush() }
-            }
+            flushes.add(self, on: context.eventLoop)
         }
+    }
+
+    func flushIsDue() {
+        isFlushScheduled = false
+        if needsFlush { flush() }
     }
 
     func flush() {

@@ -12,6 +12,7 @@ package final class HTTP1ServerHandler: ChannelInboundHandler {
 
     private let delegate: any ServerDelegate
     let serializer: ReplySerializer
+    let flushes: FlushBatch
     var state: ConnectionState
     var parser: RequestParser
     var timer: ConnectionTimer
@@ -46,14 +47,17 @@ package final class HTTP1ServerHandler: ChannelInboundHandler {
     /// - Parameters:
     ///   - delegate: kept.
     ///   - date: may be shared by the connections of one loop.
+    ///   - flushes: likewise.
     package init(
         limits: WireLimits,
         timeouts: WireTimeouts,
         delegate: any ServerDelegate,
-        date: DateField = DateField()
+        date: DateField = DateField(),
+        flushes: FlushBatch = FlushBatch()
     ) {
         self.delegate = delegate
         serializer = ReplySerializer(date: date)
+        self.flushes = flushes
         state = ConnectionState(limits: limits)
         parser = RequestParser(limits: limits)
         timer = ConnectionTimer(timeouts: timeouts)

@@ -65,6 +65,10 @@ package struct ReplyFields {
         value.withUnsafeBytes { value in name.withUnsafeBytes { append($0, value) } }
     }
 
+    /// A whole line, written as it is.
+    /// - Parameter line: with its CRLF; neither Date, Content-Length, Transfer-Encoding nor Connection.
+    package mutating func add(line: StaticString) { buffer.writeText(line) }
+
     /// Copies lines of another message, without making views: the way of an upstream's fields to the client.
     ///
     /// Hop-by-hop fields are left out, those that its Connection field names too (RFC 9110, 7.6.1), and Content-Length.

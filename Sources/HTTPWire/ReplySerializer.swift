@@ -68,19 +68,19 @@ package struct ReplySerializer {
         // A 204 has no length; a 304's would be that of the 200 (RFC 9110, 8.6).
         let describesBody = status != 204 && status != 304
         switch (framing, body) {
-        case (.chunked, _): buffer.writeStaticString("Transfer-Encoding: chunked\r\n")
+        case (.chunked, _): buffer.writeText("Transfer-Encoding: chunked\r\n")
         case (.fixed(let length), _): Self.writeLength(length, to: &buffer)
         case (.empty, .fixed(let length)) where describesBody: Self.writeLength(length, to: &buffer)
         case (.empty, .stream) where describesBody && minorVersion > 0:
-            buffer.writeStaticString("Transfer-Encoding: chunked\r\n")
+            buffer.writeText("Transfer-Encoding: chunked\r\n")
         default: break
         }
         if !keepsAlive {
-            buffer.writeStaticString("Connection: close\r\n\r\n")
+            buffer.writeText("Connection: close\r\n\r\n")
         } else if minorVersion == 0 {
-            buffer.writeStaticString("Connection: keep-alive\r\n\r\n")
+            buffer.writeText("Connection: keep-alive\r\n\r\n")
         } else {
-            buffer.writeStaticString("\r\n")
+            buffer.writeText("\r\n")
         }
         return buffer
     }
@@ -135,10 +135,8 @@ package struct ReplySerializer {
     }
 
     private static func writeLength(_ length: Int, to buffer: inout ByteBuffer) {
-        buffer.writeStaticString("Content-Length: ")
-        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Decimal.maxDigits) { digits in
-            _ = buffer.writeBytes(UnsafeRawBufferPointer(Decimal.write(length, into: digits)))
-        }
-        buffer.writeInteger(0x0D0A as UInt16)
+        buffer.writeText("Content-Length: ")
+        buffer.writeDecimal(length)
+        buffer.writeText("\r\n")
     }
 }

@@ -63,7 +63,8 @@ package final class GatewayServer: Sendable {
             limits: limits,
             timeouts: timeouts,
             delegate: ConnectionDelegate(pipeline: pipeline, connection: connection),
-            date: pipeline.date
+            date: pipeline.date,
+            flushes: pipeline.flushes
         )
         try channel.pipeline.syncOperations.addHandler(handler)
         connections.add(channel, drain: NIOLoopBound(handler, eventLoop: channel.eventLoop))

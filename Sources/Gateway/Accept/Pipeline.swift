@@ -10,6 +10,7 @@ package final class Pipeline {
     package let worker: Worker
     /// One for all connections of the loop: the text is made once a second.
     package let date = DateField()
+    package let flushes = FlushBatch()
     private let identify: IdentifyStep
     private let limit: LimitStep
     private let cache: CacheStep

@@ -33,7 +33,7 @@ package struct ReplyFieldsBuilder {
 
     package mutating func addNotes(_ notes: ResponseNotes, timings: CallTimings?, gatewayTime: TimeAmount) {
         notes.requestID.write(to: &fields)
-        fields.add("via", "1.1 sluice")
+        fields.add(line: "via: 1.1 sluice\r\n")
         addLimits(notes.limits)
         if let status = notes.cacheStatus { addCacheStatus(status) }
         if let wait = notes.preferredWait { fields.add("preference-applied", "wait=\(wait)") }
@@ -51,23 +51,23 @@ package struct ReplyFieldsBuilder {
         let ordered = limits.count == 1 ? limits : limits.sorted { $0.nearness < $1.nearness }
         fields.addWritten("ratelimit-policy") { buffer in
             for (index, limit) in ordered.enumerated() {
-                if index > 0 { buffer.writeStaticString(", ") }
-                buffer.writeStaticString("\"")
+                if index > 0 { buffer.writeText(", ") }
+                buffer.writeText("\"")
                 buffer.writeString(limit.name)
-                buffer.writeStaticString("\";q=")
+                buffer.writeText("\";q=")
                 buffer.writeDecimal(limit.burst)
-                buffer.writeStaticString(";w=")
+                buffer.writeText(";w=")
                 buffer.writeDecimal(limit.window)
             }
         }
         fields.addWritten("ratelimit") { buffer in
             for (index, limit) in ordered.enumerated() {
-                if index > 0 { buffer.writeStaticString(", ") }
-                buffer.writeStaticString("\"")
+                if index > 0 { buffer.writeText(", ") }
+                buffer.writeText("\"")
                 buffer.writeString(limit.name)
-                buffer.writeStaticString("\";r=")
+                buffer.writeText("\";r=")
                 buffer.writeDecimal(limit.remaining)
-                buffer.writeStaticString(";t=")
+                buffer.writeText(";t=")
                 buffer.writeDecimal(limit.resetAfter)
             }
         }
@@ -90,13 +90,13 @@ package struct ReplyFieldsBuilder {
     private mutating func addServerTiming(_ timings: CallTimings, gateway: TimeAmount) {
         fields.addWritten("server-timing") { buffer in
             if timings.calledUpstream {
-                buffer.writeStaticString("queue;dur=")
+                buffer.writeText("queue;dur=")
                 buffer.writeMilliseconds(timings.queue)
-                buffer.writeStaticString(", upstream;dur=")
+                buffer.writeText(", upstream;dur=")
                 buffer.writeMilliseconds(timings.upstream)
-                buffer.writeStaticString(", ")
+                buffer.writeText(", ")
             }
-            buffer.writeStaticString("gateway;dur=")
+            buffer.writeText("gateway;dur=")
             buffer.writeMilliseconds(gateway)
         }
     }
@@ -108,42 +108,11 @@ extension LimitNote {
 }
 
 extension ByteBuffer {
-    /// Digits without a `String`, up to eight of them in one write.
-    package mutating func writeDecimal(_ value: Int) {
-        if value < 0 { writeStaticString("-") }
-        var rest = value.magnitude
-        if rest >= 100_000_000 {
-            writeDecimal(Int(rest / 100_000_000))
-            rest %= 100_000_000
-            writeDigits(rest, count: 8)
-            return
-        }
-        var count = 1
-        var power: UInt = 10
-        while rest >= power {
-            count += 1
-            power *= 10
-        }
-        writeDigits(rest, count: count)
-    }
-
-    /// - Parameter count: at most 8; the value has no more digits.
-    private mutating func writeDigits(_ value: UInt, count: Int) {
-        var rest = value
-        var digits: UInt64 = 0
-        for _ in 0..<count {
-            digits = digits >> 8 | UInt64(48 + rest % 10) << 56
-            rest /= 10
-        }
-        writeInteger(digits)
-        moveWriterIndex(to: writerIndex - (8 - count))
-    }
-
     /// Tenths of a millisecond, `812.4`.
     package mutating func writeMilliseconds(_ time: TimeAmount) {
         let tenths = Int(max(0, time.nanoseconds)) / 100_000
         writeDecimal(tenths / 10)
-        writeStaticString(".")
+        writeText(".")
         writeDecimal(tenths % 10)
     }
 }
@@ -170,9 +139,9 @@ extension StringProtocol {
 extension ReplyFields {
     /// A field whose value is written in place, without a `String`.
     fileprivate mutating func addWritten(_ name: StaticString, _ writeValue: (inout ByteBuffer) -> Void) {
-        buffer.writeStaticString(name)
-        buffer.writeStaticString(": ")
+        buffer.writeText(name)
+        buffer.writeText(": ")
         writeValue(&buffer)
-        buffer.writeStaticString("\r\n")
+        buffer.writeText("\r\n")
     }
 }

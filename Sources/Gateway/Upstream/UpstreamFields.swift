@@ -23,7 +23,7 @@ package enum UpstreamFields {
         } else {
             fields.add(block, known: upstream.forwardedFields) { upstream.dialect.forwards($0) }
             // Kept answers are replayed to every caller, and usage is read from them.
-            fields.add("accept-encoding", "identity")
+            fields.add(line: "accept-encoding: identity\r\n")
         }
 
         if !upstream.key.isEmpty {
@@ -33,7 +33,7 @@ package enum UpstreamFields {
         if let via = block.string(.via) {
             fields.add("via", via + ", 1.1 sluice")
         } else {
-            fields.add("via", "1.1 sluice")
+            fields.add(line: "via: 1.1 sluice\r\n")
         }
         if let parent = block.string(.traceparent) {
             fields.add("traceparent", TraceParent.continued(parent, random: &worker.random))
