@@ -10,7 +10,7 @@ import Testing
 /// The same schedules on the twin and on the script in a real Redis, with the same times: both decide alike.
 @Suite(.serialized, .timeLimit(.minutes(5)))
 struct DifferentialTests {
-    static let count = ProcessInfo.processInfo.environment["PACING_REPLAYS"].flatMap(Int.init) ?? 60
+    static let count = ProcessInfo.processInfo.environment["PACING_REPLAYS"].flatMap(Int.init) ?? 25
     static let first = ProcessInfo.processInfo.environment["PACING_SEED"].flatMap(Int.init) ?? 1
 
     @Test("The script grants, orders, estimates and tells the same as the twin at every step")

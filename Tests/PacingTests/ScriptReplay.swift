@@ -39,7 +39,7 @@ struct ScriptReplay {
             case .empty:
                 for key in keys { try await redis.send("DEL", .text(key)) }
             case .call(let call, let now, let others, let outcome):
-                try await listen(to: others, instead: &listening)
+                try await listen(to: others, instead: &listening, expecting: expected.count)
                 let reply = try await redis.eval(
                     QueueScript.script,
                     keys: keys,
@@ -73,8 +73,10 @@ struct ScriptReplay {
         }
     }
 
-    private func listen(to replicas: [String], instead before: inout [String]) async throws {
+    private func listen(to replicas: [String], instead before: inout [String], expecting count: Int) async throws {
         guard replicas != before else { return }
+        // What comes after the unsubscription is asked for is not taken any more.
+        try await eventually("pushes arrive") { [listener] in listener.count >= count }
         for id in before where !replicas.contains(id) { await listener.unsubscribe(channel + id) }
         for id in replicas where !before.contains(id) { await listener.subscribe(channel + id, id) }
         let names = Set(before + replicas)
