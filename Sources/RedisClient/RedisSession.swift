@@ -25,6 +25,7 @@ final class RedisSession: ChannelInboundHandler {
     private var hasEnded = false
 
     private var timer: Scheduled<Void>?
+    private var isLastLook = false
     private var timerDeadline = NIODeadline.distantFuture
 
     /// Scripts whose source left on this connection: whatever is sent later finds them loaded.
@@ -143,6 +144,8 @@ final class RedisSession: ChannelInboundHandler {
 
     // MARK: Deadlines
 
+    private static let lastLook = TimeAmount.milliseconds(1)
+
     /// One timer a connection: a later, shorter deadline moves it; one that was met lets it fire for nothing.
     private func setTimer(_ deadline: NIODeadline) {
         timer?.cancel()
@@ -154,6 +157,12 @@ final class RedisSession: ChannelInboundHandler {
         guard !hasEnded else { return }
         timer = nil
         timerDeadline = .distantFuture
+        // A reply that came while the loop was busy lies in the socket: it is read before anybody is told that it is late.
+        guard isLastLook else {
+            isLastLook = true
+            return setTimer(.now() + Self.lastLook)
+        }
+        isLastLook = false
         let expiry = pending.expire(now: .now(), lastHeard: lastHeard)
         if let next = expiry.next, !expiry.isSilent { setTimer(next) }
         instruments.counters.timeouts += expiry.overdue.count

@@ -85,7 +85,7 @@ struct BackendTests {
         #expect(messages.body.contains("\"role\":\"user\""))
         let stranger = try await HTTP.get(address + "/conversations/\(id)/messages")
         #expect(stranger.status == 404)
-        let stored = try await chat.database.sql("SELECT count(*) FROM messages")
+        let stored = try await chat.database.sql("SELECT count(*) FROM message")
         #expect(stored.contains("2"))
         try await chat.stop()
     }
@@ -102,7 +102,7 @@ struct BackendTests {
         #expect(answer.body.contains("event: start"))
         #expect(answer.body.contains("event: delta"))
         #expect(answer.body.contains("event: done"))
-        let stored = try await chat.database.sql("SELECT count(*) FROM messages")
+        let stored = try await chat.database.sql("SELECT count(*) FROM message")
         #expect(stored.contains("2"))
         try await chat.stop()
     }

@@ -138,6 +138,10 @@ final class Deployment: Sendable {
         return quotas.compactMap { $0["waiting"] as? Int }.reduce(0, +)
     }
 
+    func replicas(knownTo replica: Int) async throws -> Int? {
+        (try await stats(of: replica)["cluster"] as? [String: Any])?["replicas"] as? Int
+    }
+
     func redisMode(of replica: Int) async throws -> String? {
         (try await stats(of: replica)["redis"] as? [String: Any])?["mode"] as? String
     }
@@ -166,7 +170,7 @@ final class Deployment: Sendable {
     private static func haproxy(port: Int, servers: [Int]) -> String {
         var text = """
             global
-                maxconn 20000
+                maxconn 4000
             defaults
                 mode http
                 option forwardfor

@@ -88,7 +88,8 @@ struct LifecycleTests {
 
     @Test("google-genai reads a stream that waited with heartbeats for its slot")
     func heartbeat() async throws {
-        let configuration = QueueTests.paced(1, per: "3s", burst: 1)
+        // Long enough that the client's own start does not outlast the wait.
+        let configuration = QueueTests.paced(1, per: "15s", burst: 1)
             .replacingOccurrences(of: "max_wait = ", with: "heartbeat = \"500ms\"\nmax_wait = ")
         let deployment = try await Deployment.start(.init(redis: false, configuration: configuration))
         _ = try await HTTP.send("POST", deployment.address + Paths.stream, fields: Self.key, body: Bodies.generate)

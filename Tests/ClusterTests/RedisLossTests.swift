@@ -18,8 +18,8 @@ struct RedisLossTests {
         let deployment = try await Deployment.start(.init(replicas: 2, configuration: Self.limited(20)))
         let redis = try #require(deployment.redis)
         try await eventually("both replicas are known") {
-            let cluster = try await deployment.stats()["cluster"] as? [String: Any]
-            return cluster?["replicas"] as? Int == 2
+            let counts = [try await deployment.replicas(knownTo: 0), try await deployment.replicas(knownTo: 1)]
+            return counts == [2, 2]
         }
         try await redis.kill()
         let seen: LimitTests.Burst = try await Python.run(

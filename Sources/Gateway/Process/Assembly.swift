@@ -106,6 +106,19 @@ struct Assembly: Sendable {
         )
     }
 
+    /// A queue in Redis grants nothing until its replicas have told what they sent: only then is this one of use to a
+    /// balancer. Waits 3 s at most, as it serves without Redis too.
+    func waitForQueues() async {
+        let deadline = NIODeadline.now() + .seconds(3)
+        for queue in queues {
+            while NIODeadline.now() < deadline {
+                // A loop that is gone has nothing to wait for.
+                guard let statistics = try? await queue.statistics().get(), !statistics.isReady else { break }
+                try? await Task.sleep(for: .milliseconds(20))
+            }
+        }
+    }
+
     /// Leaves the queues, closes all connections and ends curl's thread.
     func close() async {
         for queue in queues { queue.close() }

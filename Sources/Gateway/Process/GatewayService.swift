@@ -52,6 +52,7 @@ struct GatewayService: Service {
             throw error
         }
         let publishing = Task { await assembly.cluster.run() }
+        await assembly.waitForQueues()
         assembly.readiness.enter(.serving)
         await waitForShutdown()
         logger.info("draining")

@@ -96,6 +96,7 @@ package actor ClusterStats {
             ReplicaGauges.decode($0.1.bytes.map { Array($0.readableBytesView) } ?? [])
         }
         view.replicas = max(1, view.gauges.count)
+        liveReplicas.set(view.replicas)
         view.users = usersReply.integer ?? 0
         return view
     }

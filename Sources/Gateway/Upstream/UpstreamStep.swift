@@ -153,7 +153,9 @@ extension OutboundCall: TransferReceiver {
         grant = nil
         tries -= 1
         waitAgain(for: unused)
-        queue.handBack(unused, requeue: true)
+        // The next slot has to live as long as connecting was seen to take, or the call would go round for ever.
+        let connecting = Duration(worker.now() - startedCall)
+        queue.handBack(unused, requeue: true, allowance: min(max(connecting * 2, .milliseconds(50)), .seconds(2)))
     }
 
     /// A 429 is not handed to a caller who has time left: the call goes back to the queue, which learns from it.

@@ -1,6 +1,15 @@
 -- How long a call would wait: QueueEstimate.swift. Returns µs and how many go before.
 local function micros(value) return value < NEVER and floor(value) or NEVER end
 
+-- Whether so many calls like this one may leave now: those of the same batch have not been granted yet.
+local function fitTogether(t, lane, count)
+  for i, name in ipairs(lane.set) do
+    local b, units = bucket(name), t.costs[i] * count
+    if units > effectiveBurst(b) or ready(b, units, true) > now then return false end
+  end
+  return true
+end
+
 local function estimate(t, lane)
   local portion, soonest, slowness = share(lane, t.costs), 0, huge
   for i, name in ipairs(lane.set) do
@@ -23,6 +32,7 @@ local function estimate(t, lane)
     end
   end
   if lane.waiting == 0 then return micros(max(soon, above * portion * slowness)), above end
+  if fitTogether(t, lane, lane.waiting + above + 1) then return micros(soon), lane.waiting + above end
   local client, user = flow(t.clientPath), flow(t.userPath)
   local userWaiting = client and user and user.waiting or 0
   local start, ahead, weights = max(lane.virtual, client and client.finish or 0), 0, lane.weights

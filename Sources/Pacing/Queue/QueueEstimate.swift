@@ -31,6 +31,9 @@ extension QueueState {
         guard own.waiting > 0 else {
             return Estimate(wait: Self.micros(max(soon, Double(above) * share * slowness)), ahead: above)
         }
+        if fitTogether(ticket, own, count: own.waiting + above + 1) {
+            return Estimate(wait: Self.micros(soon), ahead: own.waiting + above)
+        }
         let clientIndex = flows.child(of: own.root, ticket.client)
         let client = clientIndex.map { flows[$0] }
         let userWaiting = clientIndex.flatMap { flows.child(of: $0, ticket.user) }.map { flows[$0].waiting } ?? 0
@@ -52,6 +55,17 @@ extension QueueState {
         let wait = max(soon, virtual / speed + share / weight / speed * 0.5)
         let before = min(Double(own.waiting + above), virtual * weights / share)
         return Estimate(wait: Self.micros(wait), ahead: Int((before + 0.5).rounded(.down)))
+    }
+
+    /// Whether so many calls like this one may leave now: those that came to an idle bucket in the same batch have not
+    /// been granted yet, and are not to be taken for a backlog.
+    private func fitTogether(_ ticket: QueueTicket, _ lane: Lane, count: Int) -> Bool {
+        zip(lane.buckets, ticket.costs).allSatisfy { bucket, cost in
+            var open = buckets[bucket]
+            open.paused = false
+            let units = cost * count
+            return units <= open.effectiveBurst && open.ready(units, now: now) <= now
+        }
     }
 
     private static func micros(_ value: Double) -> Micros {
