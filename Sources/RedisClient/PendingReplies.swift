@@ -10,12 +10,21 @@ struct PendingReplies {
     struct Entry {
         /// `nil`: nobody waits any more.
         var done: Completion?
-        let sentAt: NIODeadline
+        var sentAt: NIODeadline
         let timeout: TimeAmount
         let byteCount: Int
         let script: ScriptCall?
 
         var deadline: NIODeadline { sentAt + timeout }
+
+        /// Replies come in order: while they do come, this one is behind others and not lost. A Redis that is merely
+        /// busy gets up to four times the time, one that says nothing only its own.
+        func extendedDeadline(lastHeard: NIODeadline) -> NIODeadline {
+            max(
+                deadline,
+                min(lastHeard + timeout, sentAt + .nanoseconds(timeout.nanoseconds * PendingReplies.busyTimeouts))
+            )
+        }
     }
 
     /// What a look at the clock gave.
@@ -29,12 +38,19 @@ struct PendingReplies {
 
     /// Of the oldest command's time-out; then the connection is taken for dead.
     private static let silentTimeouts: Int64 = 4
+    /// How much longer than its time a command may take where Redis answers others all the while.
+    fileprivate static let busyTimeouts: Int64 = 4
 
     private var entries = Deque<Entry>()
     private(set) var byteCount = 0
 
     var count: Int { entries.count }
     var isEmpty: Bool { entries.isEmpty }
+
+    /// The last so many left just now.
+    mutating func markSent(last count: Int, at now: NIODeadline) {
+        for index in entries.indices.suffix(count) { entries[index].sentAt = now }
+    }
 
     mutating func append(_ entry: Entry) {
         entries.append(entry)
@@ -58,7 +74,7 @@ struct PendingReplies {
         expiry.isSilent = now >= silentFrom
         var next = max(silentFrom, now)
         for index in entries.indices where entries[index].done != nil {
-            let deadline = entries[index].deadline
+            let deadline = entries[index].extendedDeadline(lastHeard: lastHeard)
             if deadline <= now {
                 if let done = entries[index].done { expiry.overdue.append(done) }
                 entries[index].done = nil

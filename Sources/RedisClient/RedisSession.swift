@@ -26,6 +26,9 @@ final class RedisSession: ChannelInboundHandler {
 
     private var timer: Scheduled<Void>?
     private var isLastLook = false
+    /// Of the commands in `outgoing`.
+    private var unsentCount = 0
+    private var shortestUnsent: TimeAmount?
     private var timerDeadline = NIODeadline.distantFuture
 
     /// Scripts whose source left on this connection: whatever is sent later finds them loaded.
@@ -120,8 +123,9 @@ final class RedisSession: ChannelInboundHandler {
             script: script
         )
         pending.append(entry)
+        unsentCount += 1
+        shortestUnsent = min(shortestUnsent ?? timeout, timeout)
         instruments.counters.commands += 1
-        if entry.deadline < timerDeadline { setTimer(entry.deadline) }
         scheduleFlush()
     }
 
@@ -134,6 +138,7 @@ final class RedisSession: ChannelInboundHandler {
     private func flush() {
         isFlushScheduled = false
         guard let context, !hasEnded, outgoing.readableBytes > 0 else { return }
+        startClocks(now: .now())
         context.writeAndFlush(wrapOutboundOut(outgoing), promise: nil)
         if outgoing.capacity > Self.keptBufferBytes {
             outgoing = ByteBuffer()
@@ -143,6 +148,15 @@ final class RedisSession: ChannelInboundHandler {
     }
 
     // MARK: Deadlines
+
+    /// A command's time begins when it leaves: what the loop did before is not Redis's fault.
+    private func startClocks(now: NIODeadline) {
+        pending.markSent(last: unsentCount, at: now)
+        unsentCount = 0
+        guard let shortest = shortestUnsent else { return }
+        shortestUnsent = nil
+        if now + shortest < timerDeadline { setTimer(now + shortest) }
+    }
 
     private static let lastLook = TimeAmount.milliseconds(1)
 

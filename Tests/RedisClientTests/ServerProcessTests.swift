@@ -42,6 +42,10 @@ struct ServerProcessTests {
     @Test("SIGINT reaches a child that does not handle it")
     func interrupt() async throws {
         let process = try ServerProcess(["sleep", "600"])
+        // Before, it is the shell that ignores the signal.
+        try await eventually("sleep runs") {
+            try String(contentsOfFile: "/proc/\(process.processIdentifier)/comm", encoding: .utf8) == "sleep\n"
+        }
         process.send(signal: SIGINT)
         #expect(try await process.waitForExit(within: .seconds(5)) == 128 + SIGINT)
     }
