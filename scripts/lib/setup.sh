@@ -5,8 +5,6 @@
 build_packages=(libcurl4-openssl-dev libhiredis-dev libpq-dev libssl-dev)
 # Servers that scripts/run starts, and what wins a fifth of the gateway's time: another allocator.
 server_packages=(curl haproxy libjemalloc2 postgresql redis-server)
-# What only the tests start: a pooler before Postgres, a TLS and HTTP/2 front, certificates, a format check.
-test_packages=(nghttp2-proxy openssl pgbouncer shellcheck)
 python_packages=(python3 python3-venv)
 
 # Swift is not in Debian: it must be there already.
