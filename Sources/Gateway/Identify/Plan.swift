@@ -83,6 +83,8 @@ package final class UpstreamPlan: Sendable {
     package let origin: String
     /// What goes before every path; no slash at the end. Usually empty.
     package let basePath: String
+    /// A handshake comes before the first byte.
+    package let isTLS: Bool
     /// The gateway's own key as a field line; empty: none.
     package let keyLine: String
     package let openAIKeyLine: String
@@ -112,6 +114,7 @@ package final class UpstreamPlan: Sendable {
         origin = String(decoding: upstream.url.utf8.prefix(originLength), as: UTF8.self) + "/"
         basePath = String(decoding: upstream.url.utf8.dropFirst(originLength), as: UTF8.self)
         key = upstream.key
+        isTLS = upstream.url.hasPrefix("https:")
         keyLine = key.isEmpty ? "" : upstream.dialect.upstreamKeyLine(key, isOpenAI: false)
         openAIKeyLine = key.isEmpty ? "" : upstream.dialect.upstreamKeyLine(key, isOpenAI: true)
         identitySecret = upstream.identitySecret

@@ -1,3 +1,4 @@
+internal import CurlClient
 internal import Dialects
 internal import NIOCore
 internal import Pacing
@@ -39,7 +40,8 @@ extension OutboundCall {
                     user: request.caller.fairnessKey(upstream.fairBy),
                     urgency: request.caller.urgency,
                     patience: Duration(request.deadlines.slot.at - now),
-                    wantsPosition: request.beats
+                    wantsPosition: request.beats,
+                    allowance: allowance
                 ),
                 on: worker.eventLoop
             ) { event in bound.value.queueSaid(event) }
@@ -99,6 +101,12 @@ extension OutboundCall {
         case .timedOut, .upstreamRefused: return .noSlotInTime(setting: slot.setting)
         case .unavailable: return .queueUnavailable
         }
+    }
+
+    /// How long a slot has to live: a moment where a connection stands, a handshake with a far host where none does.
+    private var allowance: Duration {
+        let isCold = request.upstream.isTLS && worker.curl[request.upstream.index].openConnections == 0
+        return isCold ? .milliseconds(300) : .milliseconds(20)
     }
 
     func startHeartbeat() {
