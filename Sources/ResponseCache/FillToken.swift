@@ -87,10 +87,17 @@ package final class FillToken {
         }
     }
 
+    /// Calls `onAbandoned`, once: what it holds is let go.
+    package func giveUp() {
+        let cancel = onAbandoned
+        onAbandoned = nil
+        cancel?()
+    }
+
     func abandon() {
         guard close() else { return }
         lane.count(.abandoned)
-        onAbandoned?()
+        giveUp()
     }
 
     private func close() -> Bool {

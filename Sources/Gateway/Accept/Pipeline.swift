@@ -47,7 +47,9 @@ package final class Pipeline {
         let exchange = call.exchange
         let route = call.route
         exchange.route = route.index
-        worker.telemetry.seen(user: call.caller.user ?? call.caller.address)
+        // An id that was made just now says nothing of who it is.
+        let isNew = exchange.responder.notes.setCookie != nil
+        worker.telemetry.seen(user: isNew ? call.caller.address : call.caller.user ?? call.caller.address)
         if let length = exchange.body.declaredLength, length > route.maxBody {
             exchange.responder.refuse(.bodyTooLarge(limit: route.maxBody, setting: route.maxBodySetting))
             return

@@ -49,6 +49,7 @@ final class CacheFill: AnswerRecipient, AnswerSource {
     private var fields = ByteBuffer()
     private var body = ByteBuffer()
     private var usage = UsageScanner()
+    private var callerIsSlow = false
 
     init(token: FillToken, caller: Responder?, settings: Settings, worker: Worker) {
         self.token = token
@@ -61,7 +62,7 @@ final class CacheFill: AnswerRecipient, AnswerSource {
         caller = nil
         token.callerLeft()
         // What is not to be kept is of use to nobody now.
-        if kind == .unshared, status != 0 { token.onAbandoned?() }
+        if kind == .unshared, status != 0 { token.giveUp() }
     }
 
     func waiting(position: Int, expected: TimeAmount) { caller?.waiting(position: position, expected: expected) }
@@ -73,15 +74,15 @@ final class CacheFill: AnswerRecipient, AnswerSource {
             kind = .success
         case 200:
             kind = .unshared
-            caller?.notes.cacheStatus = .miss(stored: false)
+            tellUnstored()
             token.fail(.notShareable)
         case 400..<500 where head.status != 429:
             kind = .clientError
-            caller?.notes.cacheStatus = .miss(stored: false)
+            tellUnstored()
         default:
             let isError = head.status >= 500
             token.fail(.other(status: head.status))
-            caller?.notes.cacheStatus = .miss(stored: false)
+            tellUnstored()
             if isError, let stale = token.staleCopy, answerStale(stale, status: head.status) { return }
         }
         if kind != .unshared { fields = CacheRules.keptFields(head.fields) }
@@ -122,7 +123,7 @@ final class CacheFill: AnswerRecipient, AnswerSource {
         let status = refusal.answer.error.status
         token.fail(.other(status: status))
         if let stale = token.staleCopy, answerStale(stale, status: status) { return release() }
-        caller?.notes.cacheStatus = .miss(stored: false)
+        tellUnstored()
         caller?.answerRefused(refusal, timings)
         release()
     }
@@ -133,19 +134,30 @@ final class CacheFill: AnswerRecipient, AnswerSource {
         token.onAbandoned = nil
     }
 
+    /// A caller that asked for `no-cache` is told that, whatever becomes of the answer.
+    private func tellUnstored() {
+        if caller?.notes.cacheStatus != .request { caller?.notes.cacheStatus = .miss(stored: false) }
+    }
+
     // MARK: Backpressure
 
     /// While the answer is collected for others too, one slow caller must not hold them up: what it does not take yet is
     /// kept, at most `max_entry`.
-    func pauseAnswer() { if kind == .unshared { source?.pauseAnswer() } }
+    func pauseAnswer() {
+        callerIsSlow = true
+        if kind == .unshared { source?.pauseAnswer() }
+    }
 
-    func resumeAnswer() { source?.resumeAnswer() }
+    func resumeAnswer() {
+        callerIsSlow = false
+        source?.resumeAnswer()
+    }
 
     private func giveUpKeeping() {
         kind = .unshared
         body = ByteBuffer()
         token.fail(.notShareable)
-        if caller == nil { token.onAbandoned?() }
+        if caller == nil { token.giveUp() } else if callerIsSlow { source?.pauseAnswer() }
     }
 
     private func answerStale(_ stale: StoredAnswer, status: Int) -> Bool {

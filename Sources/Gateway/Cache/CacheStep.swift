@@ -71,7 +71,11 @@ package final class CacheStep {
         guard CacheRules.isCached(shape: shape, head: exchange.head, dialect: route.upstream.dialect, by: cache) else {
             return pass(call, shape: shape, status: .method, directives: directives)
         }
-        guard exchange.body.isWhole, let key = try? keys.key(for: components(call, cache: cache)) else {
+        // Credentials that go on to the upstream and that nothing here knows: its answer is their owner's alone.
+        let isPersonal =
+            route.upstream.dialect == .http && call.identified.caller.client == nil
+            && exchange.head.fields.contains(.authorization)
+        guard !isPersonal, exchange.body.isWhole, let key = try? keys.key(for: components(call, cache: cache)) else {
             return pass(call, shape: shape, status: .miss(stored: false), directives: directives)
         }
         let request = outboundRequest(call, shape: shape)
@@ -124,7 +128,7 @@ package final class CacheStep {
             responder.notes.cacheStatus = .staleOnError(status: status ?? 502)
             responder.answer(answer, age: answer.age(at: worker.now()))
         case .uncached:
-            responder.notes.cacheStatus = .miss(stored: false)
+            responder.notes.cacheStatus = directives.noCache ? .request : .miss(stored: false)
             send(request, exchange)
         case .notCached:
             responder.notes.cacheStatus = .onlyIfCached
@@ -141,7 +145,8 @@ package final class CacheStep {
         var tenant: String?
         if cache.scope == .client {
             // An upstream that answers each user in their own way must not give one user's answer to another.
-            tenant = call.identified.caller.name + "\u{0}" + (call.identified.caller.user ?? "")
+            let user = upstream.identitySecret.isEmpty ? nil : call.identified.caller.user
+            tenant = call.identified.caller.name + "\u{0}" + (user ?? "")
         }
         return KeyComponents(
             tenant: tenant,
@@ -172,7 +177,8 @@ package final class CacheStep {
         let request = outboundRequest(call, shape: shape)
         if request.upstream.dialect == .pinecone, CacheRules.isPineconeWrite(shape: shape, head: exchange.head) {
             let recipient = WriteRecipient(lane: lane, route: request.route.name, caller: exchange.responder)
-            send(request, exchange, recipient: recipient)
+            let (lane, name) = (self.lane, request.route.name)
+            send(request, exchange, recipient: recipient) { lane.purge(.route(name)) }
         } else {
             send(request, exchange)
         }
@@ -181,12 +187,17 @@ package final class CacheStep {
     private func send(
         _ request: consuming OutboundRequest,
         _ exchange: Exchange,
-        recipient: (any AnswerRecipient)? = nil
+        recipient: (any AnswerRecipient)? = nil,
+        leftAfterSending: (() -> Void)? = nil
     ) {
         exchange.responder.notes.beats = request.beats
         let outbound = OutboundCall(request: request, worker: worker, recipient: recipient ?? exchange.responder)
         exchange.responder.source = outbound
-        exchange.onLeave = { outbound.cancel() }
+        exchange.onLeave = {
+            outbound.cancel()
+            // What was sent may have been done, though nobody waits for its answer.
+            if outbound.timings.calledUpstream { leftAfterSending?() }
+        }
         outbound.dispatch()
     }
 

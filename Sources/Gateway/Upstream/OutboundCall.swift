@@ -91,6 +91,8 @@ final class OutboundCall {
     func close() -> Bool {
         if case .ended = state { return false }
         state = .ended
+        // A slot knows its waiter, and the waiter this call.
+        usedGrant = nil
         endTimer?.cancel()
         endTimer = nil
         leaveWaiting()

@@ -14,11 +14,13 @@ package enum UpstreamFields {
         let upstream = request.upstream
         let block = request.head.fields
         let isHTTP = upstream.dialect == .http
+        // A key that the gateway knows stays here, and none goes beside the gateway's own.
+        let hasOwnKey = request.caller.client != nil || !upstream.key.isEmpty
         if isHTTP {
             fields.add(block) { field in
                 guard let field else { return true }
                 return !isOurs(field)
-                    && !CallerKey.holdsKey(field, dialect: .http, isKnown: request.caller.client != nil)
+                    && !CallerKey.holdsKey(field, dialect: .http, isKnown: hasOwnKey)
             }
         } else {
             fields.add(block, known: upstream.forwardedFields) { upstream.dialect.forwards($0) }
@@ -38,7 +40,7 @@ package enum UpstreamFields {
         if let parent = block.string(.traceparent) {
             fields.add("traceparent", TraceParent.continued(parent, random: &worker.random))
         }
-        if let timeLeft {
+        if let timeLeft, block.contains(.xServerTimeout) {
             fields.add("x-server-timeout", "\(max(1, timeLeft.nanoseconds / 1_000_000_000))")
         }
         if isHTTP { addForwarded(request, into: &fields, worker: worker) }

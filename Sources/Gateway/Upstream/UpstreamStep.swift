@@ -210,6 +210,11 @@ extension OutboundCall: TransferReceiver {
             return
         }
         releaseUnusedGrant()
+        if case .invalidRequest(let text) = error {
+            // The caller's fault, not the upstream's.
+            if isTrial { request.upstream.breaker.trialUndecided() }
+            return refuse(.badRequest(text))
+        }
         noteFailure()
         if mayRetry(error.bytesSent ? .broken : .unreachable) {
             pauseForRetry()
@@ -244,7 +249,8 @@ extension OutboundCall: TransferReceiver {
     }
 
     private func mayRetry(_ failure: RetryPolicy.Failure) -> Bool {
-        guard request.body.isWhole else { return false }
+        // A body that is not whole may be sent again only if nothing of it was taken.
+        guard request.body.isWhole || (failure == .unreachable && !uploadStarted) else { return false }
         return RetryPolicy(retries: request.upstream.retries, isIdempotent: request.isIdempotent)
             .allows(failure, after: tries - 1)
     }
