@@ -301,12 +301,19 @@ extension CurlClientTests {
                 }
             }
             try await cycle()
-            let descriptors = entries("/proc/self/fd")
-            let threads = entries("/proc/self/task")
-            for _ in 0..<5 { try await cycle() }
-            #expect(entries("/proc/self/fd") <= descriptors)
-            // Swift's own pool may have grown or shrunk by a thread meanwhile; five watchers would show.
-            #expect(entries("/proc/self/task") < threads + 4)
+            // Other tests of the process open and close theirs meanwhile, now and then; what leaks leaks in every round.
+            var leaked: [(descriptors: Int, threads: Int)] = []
+            for _ in 0..<10 {
+                let before = (descriptors: entries("/proc/self/fd"), threads: entries("/proc/self/task"))
+                for _ in 0..<5 { try await cycle() }
+                let more = (
+                    descriptors: entries("/proc/self/fd") - before.descriptors,
+                    threads: entries("/proc/self/task") - before.threads
+                )
+                leaked.append(more)
+                if more.descriptors <= 0, more.threads < 4 { break }
+            }
+            #expect(leaked.contains { $0.descriptors <= 0 && $0.threads < 4 }, "\(leaked)")
             await server.stop()
             try await group.shutdownGracefully()
         }
