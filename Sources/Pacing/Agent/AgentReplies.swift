@@ -5,6 +5,7 @@ extension AgentState {
     /// - Parameter sent: when the call left, by the monotonic clock.
     package mutating func receive(_ reply: QueueReply, sent: Micros, now: Micros) {
         let wasConnected = mode == .connected
+        lastReply = now
         let jumped = !learnTime(reply, sent: sent, now: now)
         seen = max(seen, reply.seq)
         if reply.peers != nil {
@@ -134,8 +135,8 @@ extension AgentState {
     mutating func take(_ result: QueueResult, for item: Item, now: Micros) {
         guard let id = item.waiter, let waiting = waiters[id] else { return }
         switch result {
-        case .none: break
-        case .waiting(let wait, let ahead):
+        case .none, .resetting: break
+        case .waiting(let wait, let ahead), .waitingShared(let wait, let ahead):
             expect(wait, waiting.waiter, now: now)
             if waiting.waiter.wantsPosition {
                 outbox.append((waiting.waiter, .position(ahead + 1, wait: .microseconds(wait))))

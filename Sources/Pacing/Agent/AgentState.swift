@@ -7,7 +7,7 @@ internal import DequeModule
 package struct AgentState: Sendable {
     /// Where slots come from.
     package enum Mode: Sendable, Equatable {
-        /// Never reached the store yet.
+        /// Never reached the store yet, or this process was paused and has to hear from it first.
         case connecting(since: Micros)
         case connected
         /// Paces its part by itself.
@@ -53,6 +53,8 @@ package struct AgentState: Sendable {
     /// How long callers wait for the first connection, or for one that was lost under `closed`.
     static let connectPatience: Micros = 1_000_000
     static let lossPatience: Micros = 3_000_000
+    /// The store answers once a second, or a call fails after half of one: who heard nothing for longer was itself paused.
+    static let longestSilence: Micros = 2_000_000
     static let itemsPerCall = 100
     static let estimatesPerBeat = 50
 
@@ -68,6 +70,8 @@ package struct AgentState: Sendable {
 
     var clock = StoreClock()
     var epoch: Micros?
+    /// When the store last answered.
+    var lastReply: Micros = 0
     var isStoreUp = false
     var run = ""
     var number = 0
@@ -115,7 +119,7 @@ package struct AgentState: Sendable {
         case .connected: next = min(next, nextBeat, nextCall)
         case .local: next = min(next, localDue)
         case .connecting(let since):
-            if !waiters.isEmpty { next = min(next, since + Self.connectPatience) }
+            if !waiters.isEmpty || mayGoLocal { next = min(next, since + Self.connectPatience) }
         case .cut(let since):
             if !waiters.isEmpty { next = min(next, since + Self.lossPatience) }
         }
@@ -143,7 +147,7 @@ package struct AgentState: Sendable {
         case .local:
             if now >= localDue { callLocal([], now: now) }
         case .connecting(let since):
-            if now >= since + Self.connectPatience { refuseAll() }
+            if now >= since + Self.connectPatience, !goLocal(now: now) { refuseAll() }
         case .cut(let since):
             if now >= since + Self.lossPatience { refuseAll() }
         }
@@ -193,10 +197,19 @@ package struct AgentState: Sendable {
             return
         case .connected: break
         }
-        guard settings.policy == .local, let peers, let time = clock.latest(at: now) else {
+        if mayGoLocal, now > lastReply + Self.longestSilence {
+            // Others went on meanwhile: what it was told of the buckets is no longer true.
+            mode = .connecting(since: now)
+        } else if !goLocal(now: now) {
             mode = .cut(since: now)
-            return
         }
+    }
+
+    private var mayGoLocal: Bool { settings.policy == .local && peers != nil && clock.isKnown }
+
+    /// - Returns: false where it may not, or was told nothing to go by.
+    private mutating func goLocal(now: Micros) -> Bool {
+        guard settings.policy == .local, let peers, let time = clock.latest(at: now) else { return false }
         mode = .local
         counters.losses += 1
         localLife += 1
@@ -212,6 +225,7 @@ package struct AgentState: Sendable {
             .map { Item(operation: .enter($0.ticket, patience: nil), waiter: $0.waiter.id, lane: $0.waiter.lane) }
         pending.removeAll { $0.waiter != nil }
         callLocal(operations, now: now)
+        return true
     }
 
     /// Asks whether the store answers, without doing anything: what was used meanwhile is told before a grant.

@@ -54,6 +54,8 @@ extension AgentState {
         case .connected: pending.append(item)
         case .connecting:
             pending.removeAll { $0.waiter == WaiterID(value: ticket.id) }
+            // It may be there since before this process was paused.
+            if epoch != nil { pending.append(item) }
         case .cut: break
         }
     }
@@ -137,6 +139,36 @@ extension AgentState {
         if requeue, !waits {
             refuse(waiter, .upstreamRefused, wait: hold ?? 0, retryAfter: hold ?? 1_000_000)
         }
+    }
+
+    /// An upstream's 429 named a second bucket of the call. It is told of a ticket that costs nothing, so that no charge
+    /// is undone twice.
+    package mutating func teach(_ grant: Grant, bucket: String, hold: Micros?, learned: Int?, now: Micros) {
+        let isOurs = grant.localLife > 0 && grant.localLife == localLife && mode == .local
+        let part = local?.part
+        let ticket = QueueTicket(
+            lane: grant.ticket.lane,
+            client: grant.ticket.client,
+            user: grant.ticket.user,
+            place: grant.ticket.place,
+            owner: grant.ticket.owner,
+            id: grant.ticket.id,
+            weight: grant.ticket.weight,
+            allowance: grant.ticket.allowance,
+            costs: grant.ticket.costs.map { _ in 0 }
+        )
+        let item = Item(
+            operation: .refused(
+                ticket,
+                grant.stamp,
+                buckets: [bucket],
+                hold: hold,
+                learned: isOurs ? learned.map { max(1, part?.of($0) ?? $0) } : learned,
+                requeue: false
+            ),
+            lane: grant.waiter.lane
+        )
+        if isOurs { callLocal([item], now: now) } else { pending.append(item) }
     }
 
     /// What the call really took of each bucket, in the order of its costs' names.

@@ -93,6 +93,11 @@ package final class QueueAgent: @unchecked Sendable {
         }
     }
 
+    func teach(_ grant: Grant, bucket: String, hold: Duration?, learned: Int?) {
+        let now = clock().micros
+        change { $0.teach(grant, bucket: bucket, hold: hold?.micros, learned: learned, now: now) }
+    }
+
     func settle(_ grant: Grant, costs: [String: Int]) {
         let now = clock().micros
         change { $0.settle(grant, costs: costs, now: now) }
@@ -173,6 +178,7 @@ package final class QueueAgent: @unchecked Sendable {
             case .success(let reply): change { $0.receive(reply, sent: sent, now: now) }
             case .failure(let error):
                 logger.debug("queue call failed", metadata: ["error": "\(error)"])
+                state.counters.count(error)
                 change { $0.callFailed(now: now) }
             }
             tellMode(since: before)

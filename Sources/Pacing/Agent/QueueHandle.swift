@@ -66,6 +66,11 @@ package struct QueueHandle: Sendable {
         perform { $0.upstreamRefused(grant, bucket: bucket, hold: hold, learned: learned, requeue: requeue) }
     }
 
+    /// The same answer named another bucket of the call too: it pauses and learns, nothing else changes.
+    package func teach(_ grant: Grant, bucket: String, hold: Duration?, learned: Int?) {
+        perform { $0.teach(grant, bucket: bucket, hold: hold, learned: learned) }
+    }
+
     /// What the call really took, by bucket; buckets left out took what was asked for.
     package func settle(_ grant: Grant, costs: [String: Int]) {
         perform { $0.settle(grant, costs: costs) }

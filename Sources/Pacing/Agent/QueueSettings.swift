@@ -39,10 +39,15 @@ package struct QueueCounters: Sendable, Equatable {
     /// Calls to the store, and those that failed.
     package var calls = 0
     package var failures = 0
+    package var failuresByReason: [QueueFailure: Int] = [:]
     /// Times that pacing went local, that all waiters were entered again, that the store's clock jumped.
     package var losses = 0
     package var resyncs = 0
     package var jumps = 0
+
+    mutating func count(_ error: QueueStoreError) {
+        failuresByReason[QueueFailure(error), default: 0] += 1
+    }
 
     mutating func count(_ reason: QueueRefusal.Reason) {
         switch reason {
@@ -52,6 +57,30 @@ package struct QueueCounters: Sendable, Equatable {
         case .tooLargeForQuota: tooLarge += 1
         case .timedOut: timedOut += 1
         case .upstreamRefused: break
+        }
+    }
+}
+
+/// Why a call to the store failed, as operators tell failures apart.
+package enum QueueFailure: String, Sendable, CaseIterable {
+    case timedOut = "timed_out"
+    case disconnected
+    /// Redis is full, and evicts nothing.
+    case outOfMemory = "out_of_memory"
+    /// A replica that was a master, or a disk that is full.
+    case readOnly = "read_only"
+    case other
+
+    package init(_ error: QueueStoreError) {
+        switch error {
+        case .timedOut: self = .timedOut
+        case .disconnected: self = .disconnected
+        case .failed(let message):
+            switch message.prefix(while: { $0 != " " }) {
+            case "OOM": self = .outOfMemory
+            case "READONLY", "MISCONF": self = .readOnly
+            default: self = .other
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 /// How an upstream's queue stands, as this replica knows it.
 package struct QueueStatistics: Sendable {
-    package enum Mode: String, Sendable { case connecting, connected, local, cut }
+    package enum Mode: String, Sendable, CaseIterable { case connecting, connected, local, cut }
 
     package var upstream: String
     package var mode: Mode
@@ -10,6 +10,8 @@ package struct QueueStatistics: Sendable {
     package var waiting: Int
     package var counters: QueueCounters
     package var quotas: [QuotaStatistics]
+    /// One for each quota that granted something, by name.
+    package var moves: [QuotaMoves] = []
 }
 
 package struct QuotaStatistics: Sendable {

@@ -1,5 +1,6 @@
 -- Buckets: Bucket.swift and BucketPacing.swift. A record: the figures limit, burst, guard, per as {value, stated at};
--- learned, raise, backoff, refused, refusals, hold, pace, used, late, reset, nextReset, first, base, coarse, paused.
+-- learned, raise, backoff, refused, refusals, hold, pace, used, late, reset, nextReset, first, base, coarse, paused,
+-- total units granted, calls that entered and that are gone.
 local function width(b) return floor((b.per[1] + SUB - 1) / SUB) end
 local function life(b) return b.per[1] + b.guard[1] end
 local function effective(b) return b.learned > 0 and min(b.limit[1], b.learned) or b.limit[1] end
@@ -97,7 +98,8 @@ local function newBucket(f)
   local b = {
     name = f.name, limit = {f.limit, now}, burst = {f.burst, now}, guard = {f.guard, now}, per = {f.per, now},
     learned = 0, raise = 0, backoff = 0, refused = 0, refusals = 0, hold = 0, pace = 0, used = 0, late = 0,
-    reset = f.reset, nextReset = 0, base = 0, coarse = {}, paused = false,
+    reset = f.reset, nextReset = 0, base = 0, coarse = {}, paused = false, total = 0, entered = 0,
+    gone = 0,
   }
   b.first = floor((now - life(b)) / width(b)) - 1
   return b
@@ -247,7 +249,61 @@ local function take(b, amount, allowance, passing)
     local gap = gapOf(b, amount)
     b.pace = max(min(b.pace + gap, now + floor(gap / 5)), now - CATCH_UP)
   end
+  b.total = b.total + amount
   book(b, amount, now + allowance)
+end
+
+-- How long it takes to let so many units go: BucketSpan.swift.
+local function steepest(b)
+  local whole = effective(b)
+  local have, steep, horizon = (whole - b.used) + max(1, whole / 50), huge, life(b)
+  for i, sum in ipairs(b.coarse) do
+    if sum > 0 then
+      local left = (b.base + i - 1) * BLOCK * width(b) + life(b) - now
+      if left > floor(b.per[1] / 32) and have / left < steep then steep, horizon = have / left, left end
+      have = have + sum
+    end
+  end
+  if have / life(b) < steep then steep, horizon = have / life(b), life(b) end
+  return max(steep, whole / life(b) / 50), horizon
+end
+
+local function untilBack(b, units)
+  local short = units
+  if short <= 0 then return 0 end
+  for i, sum in ipairs(b.coarse) do
+    if sum > 0 then
+      if sum < short then
+        short = short - sum
+      else
+        local ends = (b.base + i) * BLOCK * width(b)
+        local begins = max(b.first, (b.base + i - 1) * BLOCK) * width(b)
+        return max(0, (begins + life(b) - now) + short / sum * (ends - begins))
+      end
+    end
+  end
+  return 0
+end
+
+local function ceil(value) return -floor(-value) end
+
+local function span(b, units)
+  local whole, held = effective(b), max(0, b.hold - now)
+  if b.reset > 0 then
+    local free = whole - b.used
+    if units <= free then return held end
+    local later = max(0, ceil((units - free) / whole) - 1)
+    return max(held, (b.reset + SKEW - now) + later * b.per[1])
+  end
+  local windows = max(0, ceil(units / whole) - 1)
+  local back = untilBack(b, units - windows * whole - (whole - b.used))
+  local spread, paced = 0, units - max(0, effectiveBurst(b) - b.used)
+  if effectiveBurst(b) < whole and paced > 0 then
+    local steep, horizon = steepest(b)
+    local early = steep * horizon
+    spread = paced <= early and paced / steep or horizon + (paced - early) / (whole / life(b))
+  end
+  return max(held, max(back + windows * life(b), spread))
 end
 
 local function tellBucket(b, out, paused)

@@ -9,8 +9,8 @@ end
 local G = record(G_, 'g')
 if not G then
   G = {
-    last = 0, epoch = 0, seq = 0, waiting = 0, full = 0, run = '', paused = false, pausedQuotas = {}, pacer = '',
-    due = NEVER, sweep = 0, life = 0, longest = 0, known = 0, rolling = false, owed = {}, shared = {},
+    last = 0, epoch = 0, seq = 0, waiting = 0, full = 0, run = '', paused = false, pacer = '', due = NEVER, sweep = 0,
+    scanned = false, dropping = false, life = 0, longest = 0, known = 0, rolling = false, owed = {}, shared = {},
   }
   records[G_]['g'] = G
 end
@@ -23,7 +23,7 @@ if G.epoch == 0 then G.epoch = now end
 local me_ = record(R_, me)
 local isNew = not me_
 if isNew then
-  me_ = {last = now, number = 0, pushed = 0, granted = 0, waiting = 0}
+  me_ = {last = now, number = 0, pushed = 0, granted = 0, waiting = 0, scanned = false}
   records[R_][me] = me_
 end
 me_.last, me_.pushed = now, 0
@@ -32,8 +32,8 @@ me_.number = max(number, me_.number)
 
 local heads, advanced = {}, {}
 local lanes = all(L_)
-local channel = ARGV[8]
-local function publish(replica, message) return call('PUBLISH', channel .. replica, message) end
+local channel, publishing = ARGV[8], ARGV[9]
+local function publish(replica, message) return call(publishing, channel .. replica, message) end
 
 local function isOf(name, quota)
   return name == quota or name:sub(1, #quota) == quota and name:sub(#quota + 1, #quota + 1) == '/'
@@ -58,8 +58,8 @@ local function stated(f, withoutFill)
     return b
   end
   b = newBucket(f)
-  for quota in pairs(G.pausedQuotas) do
-    if isOf(f.name, quota) then b.paused = true end
+  for quota, pause in pairs(record(G_, 'pauses') or {}) do
+    if pause[1] and isOf(f.name, quota) then b.paused = true end
   end
   records[B_][f.name] = b
   if not withoutFill and G.full > 0 and now < G.full + life(b) then fill(b, nil, 0, G.full) end
@@ -72,15 +72,15 @@ local function figuresArg()
   }
 end
 
--- Lanes with waiters, or all, in the order of their keys.
+local function has(list, value)
+  for _, other in ipairs(list) do if other == value then return true end end
+  return false
+end
+
+-- In the order of their keys: sums of doubles depend on it.
 local function sortedLanes()
   local keys = {}
   for key, lane in pairs(lanes) do if lane then keys[#keys + 1] = key end end
   table.sort(keys)
   return keys
-end
-
-local function has(list, value)
-  for _, other in ipairs(list) do if other == value then return true end end
-  return false
 end

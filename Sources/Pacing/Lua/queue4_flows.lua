@@ -1,8 +1,12 @@
 -- Two levels of start-time fair queueing below each lane: FlowTree.swift. A lane's record holds its root's numbers.
-local function flow(path, make)
+-- 'lane': of a client; a user has none.
+local function flow(path, make, lane)
   local f = record(F_, path)
   if not f and make then
-    f = {waiting = 0, start = 0, finish = 0, virtual = 0, weights = 0, active = 0, top = 0, weight = 0}
+    f = {waiting = 0, start = 0, finish = 0, top = 0}
+    if lane then
+      f.weight, f.returns, f.expected, f.virtual, f.weights, f.active = 0, lane.returns, 0, 0, 0, 0
+    end
     records[F_][path] = f
   end
   return f
@@ -35,7 +39,7 @@ local function purge(p, prefix, isRoot, length, ahead)
 end
 
 local function accountIn(p, prefix, isRoot, path, name, weight, waiters, charge, isFront)
-  local c = flow(path, true)
+  local c = flow(path, true, isRoot and p)
   local was = c.waiting > 0
   if was then remove(O_, prefix .. 'b' .. tagBits(c.start) .. name)
   elseif texts[F_][path] or c.finish > 0 or c.top > 0 then remove(O_, prefix .. 'i' .. tagBits(c.finish) .. name) end
@@ -50,8 +54,8 @@ local function accountIn(p, prefix, isRoot, path, name, weight, waiters, charge,
   c.waiting = c.waiting + waiters
   local is = c.waiting > 0
   if is ~= was then
-    if is then c.weight = weight end
-    p.weights = p.weights + (is and weight or -c.weight)
+    if is and isRoot then c.weight = weight end
+    p.weights = p.weights + (is and weight or -(c.weight or 1))
     p.active = p.active + (is and 1 or -1)
   end
   if p.active == 0 then
@@ -69,7 +73,20 @@ local function accountIn(p, prefix, isRoot, path, name, weight, waiters, charge,
 end
 
 local function account(lane, t, waiters, charge, isFront)
-  local client = flow(t.clientPath, true)
+  local client = flow(t.clientPath, true, lane)
   accountIn(client, t.clientPath .. NUL, false, t.userPath, t.user, 1, waiters, charge, isFront)
   accountIn(lane, t.lane .. '\1', true, t.clientPath, t.client, t.weight, waiters, charge, isFront)
+end
+
+-- How surely somebody comes when one was served, of lanes and of clients.
+local function arrived(f)
+  if not f or f.expected == 0 then return end
+  f.expected = f.expected - 1
+  f.returns = min(RETURN_UNIT, f.returns + RETURN_UNIT / RETURN_PARTS)
+end
+
+local function served(f)
+  if not f then return end
+  f.expected = min(RETURN_PARTS, f.expected + 1)
+  f.returns = f.returns - floor(f.returns / RETURN_PARTS)
 end

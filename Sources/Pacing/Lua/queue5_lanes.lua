@@ -1,9 +1,68 @@
 -- Who waits for one set of buckets at one urgency; clients' tags in buckets that lanes share: Lane.swift.
 local function newLane(set)
+  local totals = {}
+  for i = 1, #set do totals[i] = 0 end
   return {
-    set = set, waiting = 0, front = 0, virtual = 0, weights = 0, active = 0, top = 0, smooth = 0,
-    older = {now, 0}, newer = {now, 0}, touched = now,
+    set = set, waiting = 0, front = 0, virtual = 0, weights = 0, active = 0, top = 0, returns = 0, expected = 0,
+    load = 0, served = 0, older = {now, 0, totals}, newer = {now, 0, totals}, touched = now,
   }
+end
+
+-- Of each of the lane's buckets.
+local function ofBuckets(lane, field)
+  local values = {}
+  for i, name in ipairs(lane.set) do values[i] = bucket(name)[field] end
+  return values
+end
+
+local function mark(lane) return {now, lane.served, ofBuckets(lane, 'total')} end
+
+-- Which sets of buckets have buckets of their own: BucketSets.swift.
+local redirected = {}
+
+local function isInUse(name)
+  local b = record(B_, name)
+  if not b then return false end
+  advance(name)
+  if b.used > 0 then return true end
+  for _, lane in pairs(lanes) do
+    if lane and lane.waiting > 0 and has(lane.set, name) then return true end
+  end
+  return false
+end
+
+local function stateLane(key, figures, shared, sharedLane)
+  local set = {}
+  for i, f in ipairs(figures) do set[i] = f.name end
+  if not lanes[key] and #shared > 0 then
+    local sets, own, count, isKnown, isShared = record(G_, 'sets') or {}, {}, 0, false, false
+    for i, name in ipairs(set) do
+      if shared[i] ~= name then
+        own[#own + 1] = name
+        isKnown = isKnown or record(B_, name) and true
+      end
+    end
+    if not isKnown then
+      for i, name in ipairs(set) do isShared = isShared or shared[i] ~= name and isInUse(shared[i]) end
+      for _ in pairs(sets) do count = count + 1 end
+    end
+    if isKnown or count < SETS and not isShared then
+      sets[key:sub(1, LANE - 1)] = own
+      records[G_]['sets'] = sets
+    else
+      for i, f in ipairs(figures) do f.name, set[i] = shared[i], shared[i] end
+      redirected[key] = sharedLane
+      key = sharedLane
+    end
+  end
+  for _, f in ipairs(figures) do stated(f) end
+  if not lanes[key] then lanes[key] = newLane(set) end
+end
+
+-- The ticket as it waits: in the shared lane where its set has none of its own.
+local function placed(text)
+  local lane = redirected[text:sub(1, LANE)]
+  return ticket(lane and lane .. text:sub(LANE + 1) or text), lane
 end
 
 -- What a call costs in fairness: the largest part of a quota that it takes.
@@ -13,10 +72,13 @@ local function share(lane, costs)
   return largest
 end
 
-local function isWaiting(t) return call('ZSCORE', W_, t.waiter) and true or false end
+local function isWaiting(t)
+  local lane = lanes[t.lane]
+  if not lane or lane.waiting == 0 then return false end
+  return call('ZSCORE', T_, t.text) and true or lane.front > 0 and call('ZSCORE', T_, t.front) and true or false
+end
 
 local function join(t, lane, isFront)
-  add(W_, t.waiter)
   local owner = record(R_, t.owner)
   if owner then owner.waiting = owner.waiting + 1 end
   if isFront then
@@ -24,13 +86,17 @@ local function join(t, lane, isFront)
     lane.front = lane.front + 1
   else
     if lane.waiting == 0 then
-      lane.smooth = lane.virtual
-      lane.older, lane.newer = {now, lane.virtual}, {now, lane.virtual}
+      lane.newer = mark(lane)
+      lane.older = lane.newer
     end
     account(lane, t, 1, 0, false)
+    arrived(lane)
+    arrived(flow(t.clientPath))
     add(T_, t.text)
   end
+  for _, name in ipairs(lane.set) do bucket(name).entered = bucket(name).entered + 1 end
   lane.waiting = lane.waiting + 1
+  lane.load = lane.load + share(lane, t.costs)
   lane.touched = now
   G.waiting = G.waiting + 1
   heads[t.lane] = nil
@@ -38,22 +104,39 @@ end
 
 -- Leaves the queue: served (charged), gone, or dropped.
 local function part(t, charge)
-  if not remove(W_, t.waiter) then return end
   local lane = lanes[t.lane]
-  local owner = record(R_, t.owner)
-  if owner then owner.waiting = owner.waiting - 1 end
   if not lane then return end
   if lane.front > 0 and remove(T_, t.front) then
     lane.front = lane.front - 1
     if charge ~= 0 then account(lane, t, 0, charge, true) end
-  else
-    remove(T_, t.text)
+  elseif remove(T_, t.text) then
     account(lane, t, -1, charge, false)
+  else
+    return
   end
+  local owner = record(R_, t.owner)
+  if owner then owner.waiting = owner.waiting - 1 end
+  for _, name in ipairs(lane.set) do bucket(name).gone = bucket(name).gone + 1 end
   lane.waiting = lane.waiting - 1
+  lane.load = lane.waiting > 0 and max(0, lane.load - share(lane, t.costs)) or 0
   lane.touched = now
   G.waiting = G.waiting - 1
   heads[t.lane] = nil
+end
+
+-- Takes out the waiters that 'goes' names by their owner, page by page in the order of T: how many, and where to go on.
+local function scan(from, budget, goes)
+  local members = call('ZRANGEBYLEX', T_, from and '(' .. from or '-', '+', 'LIMIT', 0, SCAN_LENGTH)
+  local count, last = 0, from
+  for _, member in ipairs(members) do
+    if count == budget then return count, last end
+    last = member
+    if goes(ownerOf(member)) then
+      part(ticketOf(member), 0)
+      count = count + 1
+    end
+  end
+  return count, #members == SCAN_LENGTH and last
 end
 
 -- Shared buckets. G.shared: bucket\0urgency -> virtual time.
@@ -96,15 +179,13 @@ local function head(key, lane)
   if heads[key] then return heads[key] end
   local t
   if lane.front > 0 then
-    local member = first(T_, key .. '\1')[1]
-    local ownerEnd = member:find(NUL, 27, true)
-    t = ticket(member:sub(ownerEnd + 17 + 8 * #lane.set))
+    t = ticketOf(first(T_, key .. '\1')[1])
   else
-    local tags = lane.blocker and sharedKey(lane.blocker, tonumber(key:sub(17)))
+    local tags = lane.blocker and sharedKey(lane.blocker, urgencyOf(key))
     if tags and not G.shared[tags] then tags = nil end
     local client, least = nil, huge
     for _, member in ipairs(first(O_, key .. '\1b', tags and 4 or 1)) do
-      local name = member:sub(28)
+      local name = member:sub(LANE + 11)
       local ahead = tags and lead(tags, name) or 0
       if ahead < least then client, least = name, ahead end
     end

@@ -60,11 +60,18 @@ local function firstThatFits()
   return nil, kept, due
 end
 
+local function pushed(t)
+  local gone = ofBuckets(lanes[t.lane], 'gone')
+  local parts = {'g', pack('>I8I8I8I1', now, G.epoch, G.seq + 1, #gone)}
+  for i, count in ipairs(gone) do parts[i + 2] = pack('>I8', count) end
+  return table.concat(parts) .. t.text
+end
+
 local function hand(t)
   if t.owner == me then return true end
   local owner = record(R_, t.owner)
   if owner and owner.last >= now - DEAD and (owner.pushed == 0 or owner.pushed >= now - SILENT)
-    and publish(t.owner, 'g' .. pack('>I8>I8>I8', now, G.epoch, G.seq + 1) .. t.text) > 0 then
+    and publish(t.owner, pushed(t)) > 0 then
     if owner.pushed == 0 then owner.pushed = now end
     return true
   end
@@ -76,7 +83,7 @@ local function settleWithOthers(t, key, lane)
   local passed, sharing = {}, {}
   for otherKey, other in pairs(lanes) do
     if other and other.waiting > 0 and otherKey ~= key then
-      local urgency = tonumber(otherKey:sub(17))
+      local urgency = urgencyOf(otherKey)
       if urgency == t.urgency then
         for _, name in ipairs(other.set) do sharing[name] = true end
       elseif other.blocker and has(lane.set, other.blocker) then
@@ -99,16 +106,19 @@ local function grant(t, key, lane, kept, severalLanes)
   G.seq = G.seq + 1
   local owner = record(R_, t.owner)
   if owner then owner.granted = now end
-  if t.owner == me then granted[#granted + 1] = t.text end
+  if t.owner == me then granted[#granted + 1], granted[#granted + 2] = t.text, ofBuckets(lane, 'gone') end
   if severalLanes then settleWithOthers(t, key, lane) end
   if lane.blocker then
     local owing = sharedKey(lane.blocker, t.urgency)
     if G.owed[owing] then G.owed[owing] = max(0, G.owed[owing] - 1) end
   end
   local portion = share(lane, t.costs)
-  local weights = max(lane.weights, t.weight)
+  if lane.front == 0 or not call('ZSCORE', T_, t.front) then
+    served(lane)
+    served(flow(t.clientPath))
+  end
   part(t, portion)
-  lane.smooth = min(max(lane.virtual, lane.smooth + portion / weights), lane.virtual + portion * max(1, lane.active) / weights)
+  lane.served = lane.served + portion
   local longest = 0
   for i, name in ipairs(lane.set) do
     local b = bucket(name)
@@ -117,7 +127,7 @@ local function grant(t, key, lane, kept, severalLanes)
   end
   if lane.waiting == 0 then lane.blocker = nil end
   if now > lane.newer[1] + floor(min(SHORT, longest) / 2) then
-    lane.older, lane.newer = lane.newer, {now, lane.smooth}
+    lane.older, lane.newer = lane.newer, mark(lane)
   end
 end
 

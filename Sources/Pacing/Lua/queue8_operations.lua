@@ -1,5 +1,5 @@
 -- What replicas ask for: QueueOperations.swift. Each operation is a letter and its arguments; each answers (kind, wait,
--- ahead) with kind 0 nothing, 1 waiting, 2 too long, 3 full.
+-- ahead, {entered before}) with kind 0 nothing, 1 waiting, 2 too long, 3 full, 4 waiting in the shared lane, 5 not all yet.
 local function undo(t, lane, requeue)
   account(lane, t, 0, -share(lane, t.costs), true)
   for i, name in ipairs(lane.set) do
@@ -18,19 +18,20 @@ local operations = {}
 
 -- e ticket, patience µs (-1: again)
 function operations.e()
-  local t, patience = ticket(arg()), numberArg()
-  local lane = lanes[t.lane]
+  local t, sharedLane = placed(arg())
+  local kind, patience, lane = sharedLane and 4 or 1, numberArg(), lanes[t.lane]
   if not lane then return 0, 0, 0 end
-  if isWaiting(t) then return 1, 0, 0 end
+  local entered = patience >= 0 and ofBuckets(lane, 'entered') or {}
+  if isWaiting(t) then return kind, 0, 0, entered end
   if patience < 0 then
     join(t, lane, false)
-    return 1, 0, 0
+    return kind, 0, 0
   end
   local wait, ahead = estimate(t, lane)
   if G.waiting >= tonumber(ARGV[7]) then return 3, wait, 0 end
   if wait > patience then return 2, wait, 0 end
   join(t, lane, false)
-  return 1, wait, ahead
+  return kind, wait, ahead, entered
 end
 
 -- l ticket
@@ -103,21 +104,42 @@ function operations.j() if numberArg() == G.epoch then startRollCall(true) end e
 
 -- x
 function operations.x()
-  for _, member in ipairs(first(W_, me .. NUL, RESETS)) do part(ticket(member:sub(#me + 18)), 0) end
+  local _, more = scan(me_.scanned, RESETS, function(owner) return owner == me end)
+  me_.scanned = more
+  return more and 5 or 0
 end
 
 -- q
 function operations.q() if me_.waiting == 0 then me_.last = now - DEAD - 1 end end
 
--- p quota, 0|1
-function operations.p()
-  local quota, paused = arg(), arg() == '1'
+local function pause(quota, paused, time)
+  local pauses = record(G_, 'pauses') or {}
+  pauses[quota] = {paused, time}
+  records[G_]['pauses'] = pauses
   if quota == '' then
     G.paused = paused
     return
   end
-  G.pausedQuotas[quota] = paused or nil
   for name, b in pairs(all(B_)) do if b and isOf(name, quota) then b.paused = paused end end
+end
+
+local function pausedAt(quota)
+  local pauses = record(G_, 'pauses')
+  return pauses and pauses[quota] and pauses[quota][2] or 0
+end
+
+-- p quota, 0|1
+function operations.p()
+  local quota, paused = arg(), arg() == '1'
+  pause(quota, paused, max(now, pausedAt(quota) + 1))
+end
+
+-- z n, n × (quota, 0|1, µs)
+function operations.z()
+  for _ = 1, numberArg() do
+    local quota, paused, time = arg(), arg() == '1', numberArg()
+    if time > pausedAt(quota) then pause(quota, paused, time) end
+  end
 end
 
 local function usesArg()

@@ -75,7 +75,7 @@ end
 local function sharers(key)
   local count = 0
   for laneKey, lane in pairs(lanes) do
-    if lane and lane.waiting > 0 and laneKey:sub(17) == key:sub(-1) and has(lane.set, key:sub(1, -3)) then
+    if lane and lane.waiting > 0 and laneKey:sub(LANE) == key:sub(-1) and has(lane.set, key:sub(1, -3)) then
       count = count + 1
     end
   end
@@ -84,7 +84,7 @@ end
 
 -- Four times a second at most: drops the waiters of the dead, counts the living, forgets what is empty.
 local function sweep()
-  local budget, live, ids = DROPS, {}, {}
+  local live, ids, dead, isDead = {}, {}, {}, false
   for id, replica in pairs(all(R_)) do if replica then ids[#ids + 1] = id end end
   table.sort(ids)
   G.known = 0
@@ -95,18 +95,23 @@ local function sweep()
       G.known = G.known + 1
     else
       if replica.granted > 0 and replica.granted > now - G.life then G.known = G.known + 1 end
-      local dropped = 0
-      if replica.waiting > 0 and budget > 0 then
-        local members = first(W_, id .. NUL, budget)
-        dropped = #members
-        for _, member in ipairs(members) do part(ticket(member:sub(#id + 18)), 0) end
+      if replica.waiting > 0 then
+        dead[id], isDead = replica, true
+      elseif replica.last < now - SHORT then
+        records[R_][id] = false
       end
-      budget = budget - dropped
-      if replica.waiting <= 0 and replica.last < now - SHORT then records[R_][id] = false end
     end
   end
+  G.dropping = false
+  if isDead then
+    local _, more = scan(G.scanned, DROPS, function(owner) return dead[owner] end)
+    G.scanned, G.dropping = more, more and true
+    for _, replica in pairs(dead) do G.dropping = G.dropping or replica.waiting > 0 end
+  else
+    G.scanned = false
+  end
   records[G_]['live'] = {list = live}
-  G.sweep = budget > 0 and now + SWEEP or now
+  G.sweep = G.dropping and now or now + SWEEP
   for key, lane in pairs(lanes) do
     if lane and lane.waiting == 0 and lane.touched < now - LANE_MEMORY then
       purge(lane, key .. '\1', true, 50, true)
@@ -130,13 +135,22 @@ local function lookAtAllBuckets()
   for name, b in pairs(all(B_)) do
     if b then
       advance(name)
-      if b.used == 0 and b.learned == 0 and b.hold <= now and not b.paused and not needed[name] and not shared[name]
+      if b.used == 0 and b.learned == 0 and b.hold <= now and not needed[name] and not shared[name]
         and b.limit[2] < now - LANE_MEMORY then
         records[B_][name] = false
         advanced[name] = nil
         for urgency = 0, 7 do G.owed[sharedKey(name, urgency)] = nil end
       end
     end
+  end
+  local sets, pauses = record(G_, 'sets'), record(G_, 'pauses')
+  for hash, names in pairs(sets or {}) do
+    local isLeft = false
+    for _, name in ipairs(names) do isLeft = isLeft or record(B_, name) and true end
+    if not isLeft then sets[hash] = nil end
+  end
+  for quota, pause in pairs(pauses or {}) do
+    if not pause[1] and pause[2] <= now - PAUSE_MEMORY then pauses[quota] = nil end
   end
 end
 
@@ -158,17 +172,16 @@ end
 local results = {}
 if isFresh then
   for _ = 1, numberArg() do
-    local key, set = arg(), {}
-    for i = 1, numberArg() do
-      local figures = figuresArg()
-      stated(figures)
-      set[i] = figures.name
-    end
-    if not lanes[key] then lanes[key] = newLane(set) end
+    local key, figures, shared = arg(), {}, {}
+    for i = 1, numberArg() do figures[i] = figuresArg() end
+    for i = 1, numberArg() do shared[i] = arg() end
+    stateLane(key, figures, shared, #shared > 0 and arg())
   end
   while at <= #ARGV do
-    local kind, wait, ahead = operations[arg()]()
-    results[#results + 1], results[#results + 2], results[#results + 3] = kind or 0, wait or 0, ahead or 0
+    local kind, wait, ahead, entered = operations[arg()]()
+    local count = #results
+    results[count + 1], results[count + 2], results[count + 3] = kind or 0, wait or 0, ahead or 0
+    results[count + 4] = entered or {}
   end
 end
 endRollCall()
@@ -176,6 +189,7 @@ if now >= G.sweep or isNew then sweep() end
 if tellsAll then lookAtAllBuckets() end
 if number > 0 then
   local due = decide()
+  if G.dropping then due = min(due, now + SCAN_INTERVAL) end
   local isOverdue = now > G.due + 100000
   if G.waiting == 0 then
     G.pacer, G.due = '', NEVER
@@ -188,8 +202,16 @@ local told, names = {}, {}
 for name in pairs(advanced) do names[#names + 1] = name end
 table.sort(names)
 for _, name in ipairs(names) do tellBucket(bucket(name), told, G.paused) end
-local peers = {}
+local peers, pauses = {}, {}
 if tellsAll then
+  local quotas = record(G_, 'pauses') or {}
+  local sorted = {}
+  for quota in pairs(quotas) do sorted[#sorted + 1] = quota end
+  table.sort(sorted)
+  for i, quota in ipairs(sorted) do
+    local pause = quotas[quota]
+    pauses[3 * i - 2], pauses[3 * i - 1], pauses[3 * i] = quota, pause[1] and 1 or 0, pause[2]
+  end
   local live = record(G_, 'live')
   for rank, id in ipairs(live and live.list or {}) do
     if id == me then peers = {#live.list, rank - 1, G.known} end
@@ -200,5 +222,5 @@ local expiry = max(3600, floor(G.longest / 500000))
 for key in pairs(written) do call('EXPIRE', key, expiry) end
 return {
   now, number, G.seq, G.epoch, me_.waiting, G.waiting, G.pacer == me and G.due or -1,
-  G.rolling and record(G_, 'roll').ends or -1, results, granted, told, peers,
+  G.rolling and record(G_, 'roll').ends or -1, results, granted, told, peers, pauses,
 }

@@ -42,6 +42,11 @@ struct Bucket: Sendable {
     var coarse: [Int] = []
     var units: [Int: Int] = [:]
     var paused = false
+    /// Units ever granted.
+    var total = 0
+    /// Calls that ever came to wait for it, and that ended their wait.
+    var entered = 0
+    var gone = 0
 
     init(_ figures: BucketFigures, now: Micros) {
         name = figures.name

@@ -76,6 +76,7 @@ extension Bucket {
             let gap = gap(amount, now: now)
             pace = max(min(pace + gap, now + gap / 5), now - Pace.catchUp)
         }
+        total += amount
         book(amount, at: now + allowance, now: now)
     }
 

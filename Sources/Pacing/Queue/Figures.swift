@@ -59,10 +59,26 @@ enum Pace {
     /// How much a late timer may catch up.
     static let catchUp: Micros = 50_000
     static let grantsPerCall = 64
+    /// Of the dead's waiters, of those that a replica does not know; and how many waiters are looked at for that.
     static let dropsPerCall = 100
-    static let resetsPerCall = 1000
+    static let resetsPerCall = 200
+    static let scanLength = 1000
+    /// Between two calls that drop the waiters of the dead.
+    static let scanInterval: Micros = 10_000
+    /// How many sets of buckets of their own may be known: callers choose models, so beyond them they share.
+    static let sets = 64
+    /// How many flows an estimate looks at.
+    static let sample = 32
+    /// How much one service, and one arrival, moves what is known of how surely a client comes again.
+    static let returnParts = 16
+    static let returnUnit = 4096
+    /// A lane's part of a bucket is known after so many calls, and is never taken for less than an urgency's least.
+    static let partCalls = 4
+    static let leastPart = 0.05
     /// A lane in which nobody waited for so long is forgotten.
     static let laneMemory: Micros = 60_000_000
+    /// How long it is remembered that a quota was resumed, for replicas that heard only of its pause.
+    static let pauseMemory: Micros = 3_600_000_000
     /// Windows without a 429 until a learned limit rises, by so large a part of the stated one a window.
     static let learnedWindows = 10
     static let probeParts = 10

@@ -16,11 +16,28 @@ struct Flow: Sendable {
     var top = 0.0
     /// By which it counts in its parent while it is active.
     var weight = 0
+    /// How surely somebody comes when one was served, 0…`Pace.returnUnit`, and how many are still expected: of lanes and
+    /// of clients.
+    var returns = 0
+    var expected = 0
     var busy = SortedSet<FlowTag>()
     /// Children that went away and are still ahead of the virtual time.
     var idle = SortedSet<FlowTag>()
     /// Of a user: its tickets by arrival.
     var tickets = SortedSet<QueueTicket>()
+}
+
+extension Flow {
+    mutating func arrived() {
+        guard expected > 0 else { return }
+        expected -= 1
+        returns = min(Pace.returnUnit, returns + Pace.returnUnit / Pace.returnParts)
+    }
+
+    mutating func served() {
+        expected = min(Pace.returnParts, expected + 1)
+        returns -= returns / Pace.returnParts
+    }
 }
 
 struct FlowTag: Sendable, Comparable {
@@ -72,6 +89,18 @@ struct FlowTree: Sendable {
         return index
     }
 
+    /// A newcomer.
+    mutating func arrived(root: Int, _ ticket: QueueTicket) {
+        flows[root].arrived()
+        if let client = child(of: root, ticket.client) { flows[client].arrived() }
+    }
+
+    /// One of the order was served.
+    mutating func served(root: Int, _ ticket: QueueTicket) {
+        flows[root].served()
+        if let client = child(of: root, ticket.client) { flows[client].served() }
+    }
+
     private mutating func forget(_ index: Int) {
         guard let parent = flows[index].parent else { return }
         children[Key(parent: parent, name: flows[index].name)] = nil
@@ -82,7 +111,9 @@ struct FlowTree: Sendable {
     ///
     /// - Parameter front: it goes ahead of the order, so the virtual time stays.
     mutating func account(root: Int, _ ticket: QueueTicket, waiters: Int, charge: Double, front: Bool = false) {
+        let isNew = child(of: root, ticket.client) == nil
         let client = childOrNew(of: root, ticket.client)
+        if isNew { flows[client].returns = flows[root].returns }
         let user = childOrNew(of: client, ticket.user)
         account(parent: client, child: user, weight: 1, waiters: waiters, charge: charge, front: front)
         account(parent: root, child: client, weight: ticket.weight, waiters: waiters, charge: charge, front: front)

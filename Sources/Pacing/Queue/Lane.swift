@@ -1,8 +1,10 @@
 /// Who waits for one set of buckets at one urgency.
 struct Lane: Sendable {
+    /// How much it had been served, and how much each of its buckets had let go for anybody.
     struct Mark: Sendable {
         var time: Micros
-        var smooth: Double
+        var served: Double
+        var totals: [Int]
     }
 
     let key: LaneKey
@@ -16,8 +18,10 @@ struct Lane: Sendable {
     var front = SortedSet<QueueTicket>()
     /// The bucket that keeps its head waiting.
     var blocker: Int?
-    /// Virtual time without its steps, for estimates, and where it stood a while ago and a longer while ago.
-    var smooth = 0.0
+    /// What those who wait will take, as parts of a quota.
+    var load = 0.0
+    /// What was taken since it was made, and where that stood a while ago and a longer while ago.
+    var served = 0.0
     var older: Mark
     var newer: Mark
     /// Last time that anybody came or went.
@@ -27,7 +31,7 @@ struct Lane: Sendable {
         self.key = key
         self.buckets = buckets
         self.root = root
-        older = Mark(time: now, smooth: 0)
+        older = Mark(time: now, served: 0, totals: buckets.map { _ in 0 })
         newer = older
         touched = now
     }
@@ -92,6 +96,8 @@ struct ReplicaRecord: Sendable {
     var pushed: Micros = 0
     /// When it was last granted something; 0: never.
     var granted: Micros = 0
+    /// How far the search for its tickets went, while it takes all of them out.
+    var scanned: [UInt8]?
     var tickets = SortedSet<QueueTicket>()
 }
 

@@ -42,10 +42,21 @@ package struct LaneFigures: Sendable, Hashable {
     package var key: LaneKey
     /// Sorted by name.
     package var buckets: [BucketFigures]
+    /// The buckets' names where too many sets of buckets are known, in the same order. Nil: the set is never shared.
+    package var shared: [String]?
 
-    package init(key: LaneKey, buckets: [BucketFigures]) {
+    package init(key: LaneKey, buckets: [BucketFigures], shared: [String]? = nil) {
         self.key = key
         self.buckets = buckets
+        self.shared = shared
+    }
+
+    /// Where its callers wait together with those of other sets.
+    package var sharedLane: LaneFigures? {
+        guard let shared else { return nil }
+        var figures = buckets
+        for (index, name) in shared.enumerated() { figures[index].name = name }
+        return LaneFigures(key: LaneKey(names: shared, urgency: key.urgency), buckets: figures)
     }
 }
 
@@ -53,10 +64,13 @@ package struct LaneFigures: Sendable, Hashable {
 package struct GrantStamp: Sendable, Hashable {
     package var time: Micros
     package var epoch: Micros
+    /// Of each of its lane's buckets, how many had gone before it; empty where that is not known.
+    package var gone: [Int]
 
-    package init(time: Micros, epoch: Micros) {
+    package init(time: Micros, epoch: Micros, gone: [Int] = []) {
         self.time = time
         self.epoch = epoch
+        self.gone = gone
     }
 }
 
@@ -112,6 +126,22 @@ package enum QueueOperation: Sendable {
     case used(BucketFigures, [BucketUse])
     /// The answer to a roll call.
     case report([BucketReport])
+    /// What the replica was told is paused or was resumed: of two that differ the later one holds.
+    case pauses([QuotaPause])
+}
+
+/// An operator's word on a quota, and when it was given by the store's clock.
+package struct QuotaPause: Sendable, Equatable {
+    /// Empty: the whole upstream.
+    package var quota: String
+    package var paused: Bool
+    package var at: Micros
+
+    package init(quota: String, paused: Bool, at: Micros) {
+        self.quota = quota
+        self.paused = paused
+        self.at = at
+    }
 }
 
 package enum QueueResult: Sendable, Equatable {
@@ -119,8 +149,19 @@ package enum QueueResult: Sendable, Equatable {
     case none
     /// Waits; about so long, behind so many.
     case waiting(Micros, ahead: Int)
+    /// The same in the lane that its set shares with others.
+    case waitingShared(Micros, ahead: Int)
     case tooLong(Micros)
     case full(Micros)
+    /// Not all were looked at yet: once more.
+    case resetting
+
+    var isNewcomer: Bool {
+        switch self {
+        case .waiting, .waitingShared: true
+        default: false
+        }
+    }
 }
 
 package struct QueueReply: Sendable, Equatable {
@@ -139,6 +180,12 @@ package struct QueueReply: Sendable, Equatable {
     /// When the roll call ends; nil outside one.
     package var rollCall: Micros?
     package var grants: [QueueTicket]
+    /// One for each grant: of each of its lane's buckets, how many had gone before it.
+    package var gone: [[Int]] = []
+    /// One for each result: of each of its lane's buckets, how many had entered before it; empty where it did not enter.
+    package var entered: [[Int]] = []
+    /// After a `beat`: what was paused or resumed, by quota.
+    package var pauses: [QuotaPause] = []
     /// What this call touched; all buckets after a `beat`.
     package var buckets: [BucketState]
     /// After a `beat`: how many replicas live, and the place of this one among them by id.

@@ -33,7 +33,7 @@ extension QueueState {
     /// - Returns: when to decide again.
     mutating func decide(isListening: (String) -> Bool) -> Micros {
         if let rollCall { return rollCall.ends }
-        if paused { return Pace.never }
+        if isPaused { return Pace.never }
         for lane in lanes.indices where lanes[lane].waiting > 0 {
             for bucket in lanes[lane].buckets { advance(bucket) }
         }
@@ -161,7 +161,8 @@ extension QueueState {
             part(ticket)
             return false
         }
-        pushes.append((ticket.owner, .grant(ticket, GrantStamp(time: now, epoch: epoch), seq: seq + 1)))
+        let stamp = GrantStamp(time: now, epoch: epoch, gone: gone(before: ticket))
+        pushes.append((ticket.owner, .grant(ticket, stamp, seq: seq + 1)))
         if owner.pushed == 0 { replicas[ticket.owner]?.pushed = now }
         return true
     }
@@ -169,7 +170,7 @@ extension QueueState {
     private mutating func grant(_ ticket: QueueTicket, lane: Int, kept: [Int: Int]) {
         seq += 1
         replicas[ticket.owner]?.granted = now
-        if ticket.owner == me { granted.append(ticket) }
+        if ticket.owner == me { granted.append((ticket, gone(before: ticket))) }
         let urgency = lanes[lane].key.urgency
         if lanes.count > 1 { settleWithOthers(ticket, lane: lane) }
         if let blocker = lanes[lane].blocker {
@@ -177,11 +178,9 @@ extension QueueState {
             if let owing = owed[key] { owed[key] = max(0, owing - 1) }
         }
         let share = share(lane, ticket)
-        let weights = Double(max(flows[lanes[lane].root].weights, ticket.weight))
+        if !lanes[lane].front.contains(ticket) { flows.served(root: lanes[lane].root, ticket) }
         part(ticket, charge: share)
-        let root = flows[lanes[lane].root]
-        let least = max(root.virtual, lanes[lane].smooth + share / weights)
-        lanes[lane].smooth = min(least, root.virtual + share * Double(max(1, root.active)) / weights)
+        lanes[lane].served += share
         var longest: Micros = 0
         for (bucket, cost) in zip(lanes[lane].buckets, ticket.costs) {
             let amount = min(cost, buckets[bucket].effective)
@@ -192,8 +191,16 @@ extension QueueState {
         if lanes[lane].waiting == 0 { lanes[lane].blocker = nil }
         if now > lanes[lane].newer.time + min(Pace.short, longest) / 2 {
             lanes[lane].older = lanes[lane].newer
-            lanes[lane].newer = Lane.Mark(time: now, smooth: lanes[lane].smooth)
+            lanes[lane].newer = mark(lane)
         }
+    }
+
+    func mark(_ lane: Int) -> Lane.Mark {
+        Lane.Mark(time: now, served: lanes[lane].served, totals: lanes[lane].buckets.map { buckets[$0].total })
+    }
+
+    private func gone(before ticket: QueueTicket) -> [Int] {
+        laneIndex(ticket.lane).map { lanes[$0].buckets.map { buckets[$0].gone } } ?? []
     }
 
     /// Urgencies that it passed by in the bucket that blocks them are owed; the client is charged in shared buckets.

@@ -37,27 +37,65 @@ extension QueueState {
         waiting == 0 && lanes.allSatisfy { $0.waiting == 0 && $0.front.isEmpty && flows[$0.root].busy.isEmpty }
     }
 
-    /// Whether the head of a lane has room in all its buckets at that time, and no head before it needs one of them.
+    package var isInRollCall: Bool { rollCall != nil }
+
+    /// How many of a replica's calls wait.
+    package func waiting(of replica: String) -> Int { replicas[replica]?.tickets.count ?? 0 }
+
+    /// What should be gone a while after the last call: all but calendar windows, whose count lasts until their reset.
+    package var leftovers: [String] {
+        var found: [String] = []
+        func check(_ count: Int, _ what: String) { if count > 0 { found.append("\(count) \(what)") } }
+        check(waiting, "waiters")
+        check(lanes.count, "lanes")
+        check(flows.count, "flows")
+        check(shared.count, "shared tags")
+        check(owed.count, "owed slots")
+        check(buckets.indices.count { buckets[$0].reset == 0 }, "buckets")
+        check(replicas.count - 1, "other replicas")
+        return found
+    }
+
+    /// Undoes a grant as its owner would, and decides nothing.
+    package mutating func takeBack(_ ticket: QueueTicket, _ stamp: GrantStamp, requeue: Bool) {
+        me = ticket.owner
+        let call = QueueCall(
+            replica: me,
+            number: 0,
+            run: run,
+            seen: 0,
+            peers: 0,
+            maxWaiting: 0,
+            lanes: [],
+            operations: []
+        )
+        _ = perform(.back(ticket, stamp, requeue: requeue), of: call)
+    }
+
+    /// Lanes whose head has room in all its buckets at that time, where no head that has none needs one of them.
     ///
     /// - Parameter counts: whether a lane's head may be waited for.
-    package func hasFreeSlot(at time: Micros, counts: (LaneKey) -> Bool) -> Bool {
-        guard rollCall == nil, !paused else { return false }
+    /// - Returns: whether it is due too, as the buckets' spreading has it.
+    package func lanesThatFit(at time: Micros, counts: (LaneKey) -> Bool) -> [(key: LaneKey, isDue: Bool)] {
+        guard rollCall == nil, !isPaused else { return [] }
         var copy = self
         copy.now = time
         copy.advanced = []
         copy.heads = [:]
         var blocked: Set<Int> = []
-        var free: [Set<Int>] = []
+        var free: [(lane: Lane, isDue: Bool)] = []
         for lane in copy.lanes where lane.waiting > 0 && counts(lane.key) {
             let ticket = copy.head(of: lane.key)
             var fits = true
+            var isDue = true
             for (bucket, cost) in zip(lane.buckets, ticket.costs) {
                 copy.advance(bucket)
                 let now = copy.buckets[bucket]
                 if now.hold > time || now.paused || now.used + min(cost, now.effective) > now.effective { fits = false }
+                if now.ready(cost, now: time) > time { isDue = false }
             }
-            if fits { free.append(Set(lane.buckets)) } else { blocked.formUnion(lane.buckets) }
+            if fits { free.append((lane, isDue)) } else { blocked.formUnion(lane.buckets) }
         }
-        return free.contains { $0.isDisjoint(with: blocked) }
+        return free.filter { blocked.isDisjoint(with: $0.lane.buckets) }.map { ($0.lane.key, $0.isDue) }
     }
 }

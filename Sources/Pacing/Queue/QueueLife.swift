@@ -91,7 +91,7 @@ extension QueueState {
 
     /// Four times a second at most: drops the waiters of the dead, counts the living, forgets what is empty.
     mutating func sweep() {
-        var budget = Pace.dropsPerCall
+        var dead: Set<String> = []
         live = []
         known = 0
         for id in replicas.keys.sorted(by: { $0.utf8Precedes($1) }) {
@@ -102,13 +102,25 @@ extension QueueState {
                 continue
             }
             if record.granted > 0, record.granted > now - longestLife { known += 1 }
-            let dropped = record.tickets.prefix(budget)
-            budget -= dropped.count
-            for ticket in dropped { part(ticket) }
-            if dropped.count == record.tickets.count, record.last < now - Pace.short { replicas[id] = nil }
+            if !record.tickets.isEmpty {
+                dead.insert(id)
+            } else if record.last < now - Pace.short {
+                replicas[id] = nil
+            }
         }
-        nextSweep = budget > 0 ? now + Pace.sweepInterval : now
+        drop(dead)
+        nextSweep = isDropping ? now : now + Pace.sweepInterval
         sweepLanes()
+    }
+
+    private mutating func drop(_ dead: Set<String>) {
+        isDropping = false
+        if dead.isEmpty {
+            scanned = nil
+        } else {
+            scanned = scan(from: scanned, budget: Pace.dropsPerCall, dead.contains).next
+            isDropping = scanned != nil || dead.contains { replicas[$0]?.tickets.isEmpty == false }
+        }
     }
 
     private mutating func sweepLanes() {

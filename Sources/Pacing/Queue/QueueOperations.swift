@@ -28,9 +28,15 @@ extension QueueState {
         case .beat: break
         case .jump(let old): if old == epoch { startRollCall(forced: true) }
         case .reset:
-            for ticket in replicas[me]?.tickets.prefix(Pace.resetsPerCall) ?? [] { part(ticket) }
+            let me = me
+            let page = scan(from: replicas[me]?.scanned, budget: Pace.resetsPerCall) { $0 == me }
+            replicas[me]?.scanned = page.next
+            return page.next == nil ? .none : .resetting
         case .bye: if replicas[me]?.tickets.isEmpty == true { replicas[me]?.last = now - Pace.dead - 1 }
-        case .pause(let quota, let paused): pause(quota, paused)
+        case .pause(let quota, let paused):
+            pause(QuotaPause(quota: quota, paused: paused, at: max(now, (pauses[quota]?.at ?? 0) + 1)))
+        case .pauses(let told):
+            for pause in told where pause.at > pauses[pause.quota]?.at ?? 0 { self.pause(pause) }
         case .used(let figures, let uses):
             let index = state(figures)
             for use in uses { buckets[index].book(use.units, at: min(use.at, now + Pace.allowance), now: now) }
@@ -39,18 +45,38 @@ extension QueueState {
         return .none
     }
 
-    private mutating func enter(_ ticket: QueueTicket, patience: Micros?, maxWaiting: Int) -> QueueResult {
+    private mutating func enter(_ entering: QueueTicket, patience: Micros?, maxWaiting: Int) -> QueueResult {
+        let ticket = placed(entering)
+        func waits(_ wait: Micros, ahead: Int) -> QueueResult {
+            ticket === entering ? .waiting(wait, ahead: ahead) : .waitingShared(wait, ahead: ahead)
+        }
         guard let lane = laneIndex(ticket.lane) else { return .none }
-        if replicas[me]?.tickets.contains(ticket) == true { return .waiting(0, ahead: 0) }
+        if isWaiting(ticket) { return waits(0, ahead: 0) }
         guard let patience else {
             join(ticket, lane: lane, front: false)
-            return .waiting(0, ahead: 0)
+            return waits(0, ahead: 0)
         }
         let estimate = estimate(ticket, lane: lane)
         if waiting >= maxWaiting { return .full(estimate.wait) }
         if estimate.wait > patience { return .tooLong(estimate.wait) }
         join(ticket, lane: lane, front: false)
-        return .waiting(estimate.wait, ahead: estimate.ahead)
+        return waits(estimate.wait, ahead: estimate.ahead)
+    }
+
+    /// Where it waits; tickets of two lanes may be equal.
+    private func isWaiting(_ ticket: QueueTicket) -> Bool {
+        guard let lane = laneIndex(ticket.lane) else { return false }
+        if lanes[lane].front.contains(ticket) { return true }
+        guard let client = flows.child(of: lanes[lane].root, ticket.client),
+            let user = flows.child(of: client, ticket.user)
+        else { return false }
+        return flows[user].tickets.contains(ticket)
+    }
+
+    /// How many calls had entered each bucket that a newcomer waits for.
+    func counts(before operation: QueueOperation) -> [Int] {
+        guard case .enter(let ticket, .some) = operation, let lane = laneIndex(placed(ticket).lane) else { return [] }
+        return lanes[lane].buckets.map { buckets[$0].entered }
     }
 
     /// Its fairness charge is undone; what it was granted may stay booked.
@@ -60,7 +86,7 @@ extension QueueState {
         chargeShared(lane, ticket, costs: ticket.costs.map { -$0 })
         heads.removeAll(keepingCapacity: true)
         // Its owner may have entered it again meanwhile.
-        if requeue, replicas[me]?.tickets.contains(ticket) != true { join(ticket, lane: lane, front: true) }
+        if requeue, !isWaiting(ticket) { join(ticket, lane: lane, front: true) }
     }
 
     private mutating func settle(_ ticket: QueueTicket, _ stamp: GrantStamp, costs: [Int]) {
@@ -90,13 +116,15 @@ extension QueueState {
         }
     }
 
-    private mutating func pause(_ quota: String, _ paused: Bool) {
-        guard !quota.isEmpty else {
-            self.paused = paused
-            return
+    /// All of the upstream.
+    var isPaused: Bool { pauses[""]?.paused == true }
+
+    mutating func pause(_ pause: QuotaPause) {
+        pauses[pause.quota] = pause
+        guard !pause.quota.isEmpty else { return }
+        for (name, index) in bucketIndex where Self.bucket(name, isOf: pause.quota) {
+            buckets[index].paused = pause.paused
         }
-        if paused { pausedQuotas.insert(quota) } else { pausedQuotas.remove(quota) }
-        for (name, index) in bucketIndex where Self.bucket(name, isOf: quota) { buckets[index].paused = paused }
     }
 
     // MARK: Joining and leaving
@@ -118,19 +146,20 @@ extension QueueState {
             lanes[lane].front.insert(ticket)
         } else {
             if lanes[lane].waiting == 0 {
-                let virtual = flows[lanes[lane].root].virtual
-                lanes[lane].smooth = virtual
-                lanes[lane].older = Lane.Mark(time: now, smooth: virtual)
-                lanes[lane].newer = lanes[lane].older
+                lanes[lane].newer = mark(lane)
+                lanes[lane].older = lanes[lane].newer
             }
             flows.account(root: lanes[lane].root, ticket, waiters: 1, charge: 0)
+            flows.arrived(root: lanes[lane].root, ticket)
             if let client = flows.child(of: lanes[lane].root, ticket.client),
                 let user = flows.child(of: client, ticket.user)
             {
                 flows[user].tickets.insert(ticket)
             }
         }
+        for bucket in lanes[lane].buckets { buckets[bucket].entered += 1 }
         lanes[lane].waiting += 1
+        lanes[lane].load += share(lane, ticket)
         lanes[lane].touched = now
         waiting += 1
         heads[ticket.lane] = nil
@@ -148,7 +177,9 @@ extension QueueState {
             }
             flows.account(root: root, ticket, waiters: -1, charge: charge)
         }
+        for bucket in lanes[lane].buckets { buckets[bucket].gone += 1 }
         lanes[lane].waiting -= 1
+        lanes[lane].load = lanes[lane].waiting > 0 ? max(0, lanes[lane].load - share(lane, ticket)) : 0
         lanes[lane].touched = now
         waiting -= 1
         heads[ticket.lane] = nil

@@ -15,11 +15,14 @@ package struct QueueState: Sendable {
     /// When the buckets were last restarted as full; 0: never. Buckets that come up within a window of it start full.
     var full: Micros = 0
     var rollCall: RollCall?
-    var paused = false
-    var pausedQuotas: Set<String> = []
+    /// By quota; empty name: the whole upstream.
+    var pauses: [String: QuotaPause] = [:]
     var pacer: String?
     var due = Pace.never
     var nextSweep: Micros = 0
+    /// Where the search for the waiters of the dead goes on, while there are any.
+    var scanned: [UInt8]?
+    var isDropping = false
     /// The longest life of a short window.
     var longestLife: Micros = 0
     var live: [String] = []
@@ -28,6 +31,8 @@ package struct QueueState: Sendable {
     var bucketIndex: [String: Int] = [:]
     /// Sorted by key.
     var lanes: [Lane] = []
+    /// Sets that have buckets of their own, and these buckets' names.
+    var sets: [UInt64: [String]] = [:]
     var flows = FlowTree()
     var shared: [BucketUrgency: SharedBucketTags] = [:]
     /// Slots owed to an urgency that was passed over in the bucket that blocks it.
@@ -39,7 +44,8 @@ package struct QueueState: Sendable {
     var me = ""
     var heads: [LaneKey: QueueTicket] = [:]
     var advanced: Set<Int> = []
-    var granted: [QueueTicket] = []
+    var redirected: [LaneKey: LaneKey] = [:]
+    var granted: [(ticket: QueueTicket, gone: [Int])] = []
     var pushes: [(replica: String, push: QueuePush)] = []
 
     /// - Parameter run: of the store that this is; another one in a call starts a roll call. Empty: the first one does.
@@ -64,6 +70,7 @@ package struct QueueState: Sendable {
         heads.removeAll(keepingCapacity: true)
         advanced.removeAll(keepingCapacity: true)
         granted = []
+        redirected = [:]
         pushes = []
         if epoch == 0 { epoch = now }
         let isNew = replicas[me] == nil
@@ -76,22 +83,29 @@ package struct QueueState: Sendable {
 
         checkLife(call, wentBack: wentBack, silence: silence)
         var results: [QueueResult] = []
+        var entered: [[Int]] = []
         var tellsAll = false
         if isFresh {
             for lane in call.lanes { state(lane) }
             for operation in call.operations {
                 if case .beat = operation { tellsAll = true }
-                results.append(perform(operation, of: call))
+                let counts = counts(before: operation)
+                let result = perform(operation, of: call)
+                results.append(result)
+                entered.append(result.isNewcomer ? counts : [])
             }
         }
         endRollCall()
         if now >= nextSweep || isNew { sweep() }
         if tellsAll { lookAtAllBuckets() }
         if call.number > 0 { choosePacer(next: decide(isListening: isListening)) }
-        return Outcome(reply: reply(call, results: results, tellsAll: tellsAll), pushes: pushes)
+        var reply = reply(call, results: results, tellsAll: tellsAll)
+        reply.entered = entered
+        return Outcome(reply: reply, pushes: pushes)
     }
 
-    private mutating func choosePacer(next: Micros) {
+    private mutating func choosePacer(next slot: Micros) {
+        let next = isDropping ? min(slot, now + Pace.scanInterval) : slot
         let overdue = now > due + 100_000
         if waiting == 0 {
             pacer = nil
@@ -117,7 +131,9 @@ package struct QueueState: Sendable {
             waiting: waiting,
             due: pacer == me ? due : nil,
             rollCall: rollCall?.ends,
-            grants: granted,
+            grants: granted.map(\.ticket),
+            gone: granted.map(\.gone),
+            pauses: tellsAll ? pauses.values.sorted { $0.quota.utf8Precedes($1.quota) } : [],
             buckets: states(),
             peers: peers
         )
@@ -126,7 +142,7 @@ package struct QueueState: Sendable {
     private func states() -> [BucketState] {
         advanced.map { index in
             var state = buckets[index].state(now: now)
-            state.paused = state.paused || paused
+            state.paused = state.paused || isPaused
             return state
         }
         .sorted { $0.name.utf8Precedes($1.name) }
@@ -148,7 +164,7 @@ package struct QueueState: Sendable {
             return index
         }
         var bucket = Bucket(figures, now: now)
-        bucket.paused = pausedQuotas.contains { Self.bucket(figures.name, isOf: $0) }
+        bucket.paused = pauses.values.contains { $0.paused && Self.bucket(figures.name, isOf: $0.quota) }
         if fill, full > 0, now < full + bucket.life { bucket.fill(told: nil, margin: 0, at: full, now: now) }
         let index = buckets.add(bucket)
         bucketIndex[figures.name] = index
@@ -159,29 +175,5 @@ package struct QueueState: Sendable {
         name == quota || name.hasPrefix(quota) && name.utf8.dropFirst(quota.utf8.count).first == UInt8(ascii: "/")
     }
 
-    private mutating func state(_ figures: LaneFigures) {
-        let indices = figures.buckets.map { state($0) }
-        guard laneIndex(figures.key) == nil else { return }
-        let lane = Lane(key: figures.key, buckets: indices, root: flows.addRoot(), now: now)
-        lanes.insert(lane, at: lanes.firstIndex { figures.key < $0.key } ?? lanes.count)
-    }
-
     func laneIndex(_ key: LaneKey) -> Int? { lanes.firstIndex { $0.key == key } }
-
-    /// Buckets that hold nothing, that nobody needs and that taught nothing are forgotten.
-    private mutating func lookAtAllBuckets() {
-        let needed = Set(lanes.flatMap(\.buckets))
-        for index in buckets.indices {
-            advance(index)
-            let bucket = buckets[index]
-            if bucket.used == 0, bucket.learned == 0, bucket.hold <= now, !bucket.paused, !needed.contains(index),
-                bucket.limit.at < now - Pace.laneMemory, !shared.keys.contains(where: { $0.bucket == index })
-            {
-                bucketIndex[bucket.name] = nil
-                buckets.remove(index)
-                advanced.remove(index)
-                owed = owed.filter { $0.key.bucket != index }
-            }
-        }
-    }
 }

@@ -64,17 +64,33 @@ package final class QueueTicket: Sendable {
         self.allowance = min(max(allowance, 1), Pace.longestAllowance)
         self.costs = costs
     }
+
+    /// The same caller in another lane.
+    convenience init(_ other: QueueTicket, lane: LaneKey) {
+        self.init(
+            lane: lane,
+            client: other.client,
+            user: other.user,
+            place: other.place,
+            owner: other.owner,
+            id: other.id,
+            weight: other.weight,
+            allowance: other.allowance,
+            costs: other.costs
+        )
+    }
 }
 
 extension QueueTicket: Comparable {
     package static func < (left: QueueTicket, right: QueueTicket) -> Bool {
         if left.place != right.place { return left.place < right.place }
         if left.owner != right.owner { return left.owner.utf8Precedes(right.owner) }
-        return left.id < right.id
+        return left.id != right.id ? left.id < right.id : left.lane < right.lane
     }
 
     package static func == (left: QueueTicket, right: QueueTicket) -> Bool {
-        left === right || left.id == right.id && left.place == right.place && left.owner == right.owner
+        left === right
+            || left.id == right.id && left.place == right.place && left.owner == right.owner && left.lane == right.lane
     }
 }
 

@@ -15,7 +15,7 @@ package enum QueueScript {
     /// All of an upstream: one hash tag, so one shard of a cluster holds them.
     package static func keys(prefix: String, upstream: String) -> [String] {
         let tag = tag(prefix: prefix, upstream: upstream)
-        return ["G", "B", "S", "L", "F", "O", "X", "x", "T", "W", "R"].map { "\(tag):\($0)" }
+        return ["G", "B", "S", "L", "F", "O", "X", "x", "T", "R"].map { "\(tag):\($0)" }
     }
 
     /// What the channels of pushes begin with; a replica's id follows, nothing for all.
@@ -23,10 +23,16 @@ package enum QueueScript {
         "\(tag(prefix: prefix, upstream: upstream)):p:"
     }
 
-    private static func tag(prefix: String, upstream: String) -> String { "\(prefix):{q1:\(upstream)}" }
+    private static func tag(prefix: String, upstream: String) -> String { "\(prefix):{q2:\(upstream)}" }
 
+    /// - Parameter isSharded: on a cluster: pushes stay in the shard of the keys, whose tag their channels have.
     /// - Parameter now: nil: the server's own clock.
-    package static func arguments(_ call: QueueCall, channel: String, now: Micros?) -> [RedisArgument] {
+    package static func arguments(
+        _ call: QueueCall,
+        channel: String,
+        isSharded: Bool = false,
+        now: Micros?
+    ) -> [RedisArgument] {
         var arguments: [RedisArgument] = [
             now.map { .integer($0) } ?? "",
             .text(call.replica),
@@ -36,12 +42,17 @@ package enum QueueScript {
             .integer(call.peers),
             .integer(call.maxWaiting),
             .text(channel),
+            isSharded ? "SPUBLISH" : "PUBLISH",
             .integer(call.lanes.count),
         ]
         for lane in call.lanes {
             arguments.append(.bytes(TicketCoding.encode(lane.key)))
             arguments.append(.integer(lane.buckets.count))
             for bucket in lane.buckets { append(bucket, to: &arguments) }
+            arguments.append(.integer(lane.shared?.count ?? 0))
+            guard let shared = lane.shared else { continue }
+            for name in shared { arguments.append(.text(name)) }
+            arguments.append(.bytes(TicketCoding.encode(LaneKey(names: shared, urgency: lane.key.urgency))))
         }
         for operation in call.operations { append(operation, to: &arguments) }
         return arguments
@@ -93,6 +104,9 @@ package enum QueueScript {
             arguments.append("u")
             append(figures, to: &arguments)
             append(uses, to: &arguments)
+        case .pauses(let pauses):
+            arguments += ["z", .integer(pauses.count)]
+            for pause in pauses { arguments += [.text(pause.quota), flag(pause.paused), .integer(pause.at)] }
         case .report(let reports):
             arguments += ["y", .integer(reports.count)]
             for report in reports {

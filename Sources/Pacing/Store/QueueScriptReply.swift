@@ -5,8 +5,8 @@ package import RedisClient
 extension QueueScript {
     /// - Throws: `.failed` where this is no answer of the script.
     package static func reply(_ reply: RedisReply) throws(QueueStoreError) -> QueueReply {
-        guard let parts = reply.array, parts.count == 12, let results = parts[8].array, let grants = parts[9].array,
-            let told = parts[10].array, let peers = parts[11].array
+        guard let parts = reply.array, parts.count == 13, let results = parts[8].array, let grants = parts[9].array,
+            let told = parts[10].array, let peers = parts[11].array, let pauses = parts[12].array
         else { throw .failed("no answer of the queue's script") }
         var numbers: [Int] = []
         for part in parts[..<8] { numbers.append(try number(part)) }
@@ -21,6 +21,9 @@ extension QueueScript {
             due: numbers[6] < 0 ? nil : numbers[6],
             rollCall: numbers[7] < 0 ? nil : numbers[7],
             grants: try tickets(grants),
+            gone: try counts(grants, every: 2),
+            entered: try counts(results, every: 4),
+            pauses: try self.pauses(pauses),
             buckets: try buckets(told),
             peers: peers.count == 3
                 ? QueueReply.Peers(count: try number(peers[0]), rank: try number(peers[1]), known: try number(peers[2]))
@@ -35,10 +38,10 @@ extension QueueScript {
         case UInt8(ascii: "r"): return .rollCall
         case UInt8(ascii: "g"):
             guard let time = message.readInteger(as: Int.self), let epoch = message.readInteger(as: Int.self),
-                let seq = message.readInteger(as: Int.self),
+                let seq = message.readInteger(as: Int.self), let gone = counts(&message),
                 let ticket = TicketCoding.decode(ArraySlice(message.readableBytesView))
             else { return nil }
-            return .grant(ticket, GrantStamp(time: time, epoch: epoch), seq: seq)
+            return .grant(ticket, GrantStamp(time: time, epoch: epoch, gone: gone), seq: seq)
         default: return nil
         }
     }
@@ -49,14 +52,16 @@ extension QueueScript {
     }
 
     private static func results(_ flat: [RedisReply]) throws(QueueStoreError) -> [QueueResult] {
-        guard flat.count % 3 == 0 else { throw .failed("odd results in the script's answer") }
+        guard flat.count % 4 == 0 else { throw .failed("odd results in the script's answer") }
         var results: [QueueResult] = []
-        for index in stride(from: 0, to: flat.count, by: 3) {
+        for index in stride(from: 0, to: flat.count, by: 4) {
             let wait = try number(flat[index + 1])
             switch try number(flat[index]) {
             case 1: results.append(.waiting(wait, ahead: try number(flat[index + 2])))
             case 2: results.append(.tooLong(wait))
             case 3: results.append(.full(wait))
+            case 4: results.append(.waitingShared(wait, ahead: try number(flat[index + 2])))
+            case 5: results.append(.resetting)
             default: results.append(.none)
             }
         }
@@ -65,13 +70,45 @@ extension QueueScript {
 
     private static func tickets(_ flat: [RedisReply]) throws(QueueStoreError) -> [QueueTicket] {
         var tickets: [QueueTicket] = []
-        for reply in flat {
-            guard let bytes = reply.bytes, let ticket = TicketCoding.decode(ArraySlice(bytes.readableBytesView)) else {
-                throw .failed("no ticket in the script's answer")
-            }
+        for index in stride(from: 0, to: flat.count, by: 2) {
+            guard let bytes = flat[index].bytes, let ticket = TicketCoding.decode(ArraySlice(bytes.readableBytesView))
+            else { throw .failed("no ticket in the script's answer") }
             tickets.append(ticket)
         }
         return tickets
+    }
+
+    /// The last of each run of so many: a list of numbers.
+    private static func counts(_ flat: [RedisReply], every length: Int) throws(QueueStoreError) -> [[Int]] {
+        var counts: [[Int]] = []
+        for index in stride(from: length - 1, to: flat.count, by: length) {
+            guard let parts = flat[index].array else { throw .failed("no numbers in the script's answer") }
+            var numbers: [Int] = []
+            for part in parts { numbers.append(try number(part)) }
+            counts.append(numbers)
+        }
+        return counts
+    }
+
+    private static func pauses(_ flat: [RedisReply]) throws(QueueStoreError) -> [QuotaPause] {
+        guard flat.count % 3 == 0 else { throw .failed("odd pauses in the script's answer") }
+        var pauses: [QuotaPause] = []
+        for index in stride(from: 0, to: flat.count, by: 3) {
+            guard let quota = flat[index].string else { throw .failed("no quota in the script's answer") }
+            let paused = try number(flat[index + 1]) == 1
+            pauses.append(QuotaPause(quota: quota, paused: paused, at: try number(flat[index + 2])))
+        }
+        return pauses
+    }
+
+    private static func counts(_ message: inout ByteBuffer) -> [Int]? {
+        guard let count = message.readInteger(as: UInt8.self) else { return nil }
+        var counts: [Int] = []
+        for _ in 0..<count {
+            guard let value = message.readInteger(as: Int.self) else { return nil }
+            counts.append(value)
+        }
+        return counts
     }
 
     private static func buckets(_ flat: [RedisReply]) throws(QueueStoreError) -> [BucketState] {

@@ -4,6 +4,9 @@ package import RedisClient
 
 /// The queue in Redis, shared by all replicas: one script call a call, pushes by PUBLISH on a connection of their own.
 ///
+/// On a cluster both connections go to the master that serves the queue's slot, and pushes stay in its shard (SPUBLISH). Another
+/// master there is another run: what it lost is found by a roll call.
+///
 /// Confined to the loop that it is made on.
 package final class RedisQueueStore: QueueStore {
     /// How long a connection that is up waits for its subscription, without which grants cannot be pushed.
@@ -15,6 +18,8 @@ package final class RedisQueueStore: QueueStore {
     private let replica: String
     private let timeout: TimeAmount
     private let keys: [RedisArgument]
+    /// Whose slot is the queue's: all keys and channels have the same tag.
+    private let home: String
     private let channel: String
     private var connection: RedisConnection?
     private var subscriber: RedisSubscriber?
@@ -43,7 +48,9 @@ package final class RedisQueueStore: QueueStore {
         self.logger = logger
         self.replica = replica
         self.timeout = timeout
-        keys = QueueScript.keys(prefix: prefix, upstream: upstream).map { .text($0) }
+        let keys = QueueScript.keys(prefix: prefix, upstream: upstream)
+        self.keys = keys.map { .text($0) }
+        home = keys[0]
         channel = QueueScript.channel(prefix: prefix, upstream: upstream)
     }
 
@@ -52,6 +59,7 @@ package final class RedisQueueStore: QueueStore {
         self.onEvent = onEvent
         let subscriber = RedisSubscriber(
             endpoint: endpoint,
+            home: home,
             eventLoop: eventLoop,
             logger: logger,
             clientName: "sluice-queue-push"
@@ -63,6 +71,7 @@ package final class RedisQueueStore: QueueStore {
         }
         connection = RedisConnection(
             endpoint: endpoint,
+            home: home,
             eventLoop: eventLoop,
             logger: logger,
             clientName: "sluice-queue"
@@ -73,7 +82,7 @@ package final class RedisQueueStore: QueueStore {
 
     package func call(_ call: QueueCall, _ done: @escaping (Result<QueueReply, QueueStoreError>) -> Void) {
         guard let connection else { return done(.failure(.disconnected)) }
-        let arguments = QueueScript.arguments(call, channel: channel, now: nil)
+        let arguments = QueueScript.arguments(call, channel: channel, isSharded: endpoint.isCluster, now: nil)
         connection.eval(QueueScript.script, keyArguments: keys, arguments: arguments, timeout: timeout) { result in
             done(Self.outcome(result))
         }

@@ -1,0 +1,59 @@
+/// How long a bucket takes to let units go, for estimates. Mirrored by `span` in the script.
+extension Bucket {
+    /// The steepest even rate that does not run dry, in units a microsecond, and how long it is the steepest.
+    private func steepest(now: Micros) -> (rate: Double, horizon: Double) {
+        let all = Double(effective)
+        var have = Double(effective - used) + max(1, all / 50)
+        var rate = Double.infinity
+        var horizon = Double(life)
+        for (offset, sum) in coarse.enumerated() where sum > 0 {
+            let left = (base + offset) * Pace.block * width + life - now
+            if left > per.value / 32, have / Double(left) < rate {
+                rate = have / Double(left)
+                horizon = Double(left)
+            }
+            have += Double(sum)
+        }
+        if have / Double(life) < rate { (rate, horizon) = (have / Double(life), Double(life)) }
+        return (max(rate, all / Double(life) / 50), horizon)
+    }
+
+    /// Microseconds until so many units have gone from now on, one after the other, where nobody else takes any: what is
+    /// free, evenly where the bucket spreads it, then what comes back.
+    func span(_ units: Double, now: Micros) -> Double {
+        let all = Double(effective)
+        let held = Double(max(0, hold - now))
+        if reset > 0 {
+            let free = Double(effective - used)
+            if units <= free { return held }
+            let later = max(0, ((units - free) / all).rounded(.up) - 1)
+            return max(held, Double(reset + Pace.calendarSkew - now) + later * Double(per.value))
+        }
+        let windows = max(0, (units / all).rounded(.up) - 1)
+        let back = untilBack(units - windows * all - Double(effective - used), now: now)
+        var spread = 0.0
+        let paced = units - Double(max(0, effectiveBurst - used))
+        if effectiveBurst < effective, paced > 0 {
+            let (rate, horizon) = steepest(now: now)
+            let early = rate * horizon
+            spread = paced <= early ? paced / rate : horizon + (paced - early) / (all / Double(life))
+        }
+        return max(held, max(back + windows * Double(life), spread))
+    }
+
+    /// Until so many of the booked units have come back, evenly within a block.
+    private func untilBack(_ units: Double, now: Micros) -> Double {
+        var short = units
+        guard short > 0 else { return 0 }
+        for (offset, sum) in coarse.enumerated() where sum > 0 {
+            if Double(sum) < short {
+                short -= Double(sum)
+                continue
+            }
+            let end = (base + offset + 1) * Pace.block * width
+            let begin = max(first, (base + offset) * Pace.block) * width
+            return max(0, Double(begin + life - now) + short / Double(sum) * Double(end - begin))
+        }
+        return 0
+    }
+}
