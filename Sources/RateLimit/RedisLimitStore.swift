@@ -2,15 +2,17 @@ internal import Hashing
 package import NIOCore
 package import RedisClient
 
-/// Limits that all replicas share: one script call decides all of a request, on Redis's clock.
+/// Limits that all replicas share: one script call decides all of a request, on Redis's clock; on a cluster one a slot.
+///
+/// Where a request's limits lie in several slots, one that denies has the others refunded a flight later. So when two of them run
+/// out in the same moment a call may be denied that one script would have let pass; never the other way.
 ///
 /// One event loop owns it, over its connection; the denial memory may be shared by the loops.
 package final class RedisLimitStore: LimitStore {
     /// What of a rule never changes from call to call.
     private struct PreparedRule {
         let pace: LimitPace
-        let keyPrefix: [UInt8]
-        let index: RedisArgument
+        let keys: LimitKeyspace
         let arguments: [RedisArgument]
         let refundArguments: [RedisArgument]
     }
@@ -48,13 +50,13 @@ package final class RedisLimitStore: LimitStore {
             let interval: [RedisArgument] = [
                 .integer(pace.interval.micros), .integer(pace.interval.fraction), .integer(pace.count),
             ]
+            let keys = LimitKeyspace(rule: rule, prefix: prefix, isCluster: connection.isCluster)
             return PreparedRule(
                 pace: pace,
-                keyPrefix: Array("\(prefix):l1:\(rule.name):".utf8),
-                index: .bytes(Array("\(prefix):l1-keys:\(rule.name)".utf8)),
+                keys: keys,
                 arguments: interval + [
                     .integer(pace.tolerance.micros), .integer(pace.tolerance.fraction),
-                    .integer(pace.fullBurstMicros), .integer(rule.maxKeys),
+                    .integer(pace.fullBurstMicros), .integer(keys.maximumKeys),
                 ],
                 refundArguments: interval
             )
@@ -76,6 +78,40 @@ package final class RedisLimitStore: LimitStore {
         if let verdict = rememberedDenial(for: charges, at: now) ?? claim(charges, at: now ?? Self.clock()) {
             return done(.success(verdict))
         }
+        guard let groups = slotGroups(charges) else {
+            return ask(charges, at: now) { result in
+                self.conclude(charges, result.map { self.verdict($0, charges) }, now: now, done)
+            }
+        }
+        let spread = SpreadCharge(groups: groups)
+        for (number, group) in groups.enumerated() {
+            ask(group.map { charges[$0] }, at: now) { result in
+                self.take(spread.take(result, for: number), of: spread, charges, at: now, done)
+            }
+        }
+    }
+
+    package func refund(_ charges: [LimitCharge], _ verdict: LimitVerdict, at now: Int?) {
+        guard verdict.allowed, verdict.source == .store, !charges.isEmpty else { return }
+        let isShared = verdict.states.map(\.isShared)
+        for group in slotGroups(charges) ?? [Array(charges.indices)] {
+            giveBack(group.map { charges[$0] }, isShared: group.map { isShared[$0] }, at: now)
+        }
+    }
+
+    /// Positions by slot; `nil`: all lie together.
+    private func slotGroups(_ charges: [LimitCharge]) -> [[Int]]? {
+        guard connection.isCluster, charges.count > 1 else { return nil }
+        let slots = charges.map { prepared[$0.ruleIndex].keys.part(of: $0.identity).slot }
+        guard slots.contains(where: { $0 != slots[0] }) else { return nil }
+        return Dictionary(grouping: slots.indices) { slots[$0] }.values.sorted { $0[0] < $1[0] }
+    }
+
+    private func ask(
+        _ charges: [LimitCharge],
+        at now: Int?,
+        _ done: @escaping (Result<ChargeReading, LimitError>) -> Void
+    ) {
         var keys: [RedisArgument] = []
         keys.reserveCapacity(2 * charges.count)
         var arguments: [RedisArgument] = []
@@ -83,30 +119,79 @@ package final class RedisLimitStore: LimitStore {
         arguments.append(now.map { .integer($0) } ?? "")
         for charge in charges {
             let rule = prepared[charge.ruleIndex]
-            keys.append(.bytes(Self.key(charge.identity, in: rule)))
-            keys.append(rule.index)
+            keys.append(.bytes(rule.keys.key(of: charge.identity)))
+            keys.append(rule.keys.part(of: charge.identity).index)
             arguments.append(contentsOf: rule.arguments)
         }
         connection.eval(Self.chargeScript, keyArguments: keys, arguments: arguments, timeout: timeout) { result in
-            let verdict = result.mapError { LimitError.unavailable($0) }.flatMap { self.verdict($0, charges) }
-            self.remember(charges, verdict, now: now ?? Self.clock())
-            done(verdict)
+            switch result {
+            case .failure(let error): done(.failure(.unavailable(error)))
+            case .success(let reply):
+                let reading = ChargeReading(reply, count: charges.count)
+                done(reading.map { .success($0) } ?? .failure(.unavailable(.malformedReply)))
+            }
         }
     }
 
-    package func refund(_ charges: [LimitCharge], _ verdict: LimitVerdict, at now: Int?) {
-        guard verdict.allowed, verdict.source == .store, !charges.isEmpty else { return }
+    private func giveBack(_ charges: [LimitCharge], isShared: [Bool], at now: Int?) {
         var keys: [RedisArgument] = []
         var arguments: [RedisArgument] = [now.map { .integer($0) } ?? ""]
-        for (charge, state) in zip(charges, verdict.states) {
+        for (charge, isShared) in zip(charges, isShared) {
             let rule = prepared[charge.ruleIndex]
-            let key = state.isShared ? Self.sharedKey(charge.identity, in: rule) : Self.key(charge.identity, in: rule)
-            keys.append(.bytes(key))
+            let identity = charge.identity
+            keys.append(.bytes(isShared ? rule.keys.sharedKey(of: identity) : rule.keys.key(of: identity)))
             arguments.append(contentsOf: rule.refundArguments)
             memory.forget(charge)
         }
         // A refund that is lost is used up by time: the caller's burst is whole again by then.
         connection.eval(Self.refundScript, keyArguments: keys, arguments: arguments, timeout: timeout) { _ in }
+    }
+
+    private func take(
+        _ outcome: SpreadCharge.Outcome,
+        of spread: SpreadCharge,
+        _ charges: [LimitCharge],
+        at now: Int?,
+        _ done: @escaping Completion
+    ) {
+        if case .waiting = outcome { return }
+        var isAllowed = false
+        if case .decided(_, true) = outcome { isAllowed = true }
+        if !isAllowed {
+            for (group, reading) in spread.charged {
+                giveBack(group.map { charges[$0] }, isShared: reading.arrivals.map(\.isShared), at: now)
+            }
+        }
+        switch outcome {
+        case .waiting: break
+        case .failed(let error): conclude(charges, .failure(error), now: now, done)
+        case .decided(let readings, let isAllowed):
+            var states: [(position: Int, state: LimitState)] = []
+            for (group, reading) in zip(spread.groups, readings) {
+                for (index, position) in group.enumerated() {
+                    let ruleIndex = charges[position].ruleIndex
+                    let state = reading.state(
+                        index,
+                        ruleIndex: ruleIndex,
+                        pace: prepared[ruleIndex].pace,
+                        isTakenBack: reading.allowed && !isAllowed
+                    )
+                    states.append((position, state))
+                }
+            }
+            let ordered = states.sorted { $0.position < $1.position }.map(\.state)
+            conclude(charges, .success(LimitVerdict(allowed: isAllowed, states: ordered)), now: now, done)
+        }
+    }
+
+    private func conclude(
+        _ charges: [LimitCharge],
+        _ result: Result<LimitVerdict, LimitError>,
+        now: Int?,
+        _ done: Completion
+    ) {
+        remember(charges, result, now: now ?? Self.clock())
+        done(result)
     }
 
     /// The right to ask about each charge, or a denial where another call is asking.
@@ -138,46 +223,16 @@ package final class RedisLimitStore: LimitStore {
         }
     }
 
-    private func verdict(_ reply: RedisReply, _ charges: [LimitCharge]) -> Result<LimitVerdict, LimitError> {
-        guard case .array(let fields) = reply, fields.count == 2 + 3 * charges.count,
-            let allowed = fields[0].integer, let now = fields[1].integer
-        else { return .failure(.unavailable(.malformedReply)) }
-        var states: [LimitState] = []
-        states.reserveCapacity(charges.count)
-        for (position, charge) in charges.enumerated() {
-            guard let micros = fields[3 * position + 2].integer, let fraction = fields[3 * position + 3].integer,
-                let shared = fields[3 * position + 4].integer
-            else { return .failure(.unavailable(.malformedReply)) }
-            let pace = prepared[charge.ruleIndex].pace
-            let arrival = TheoreticalArrival(micros: micros, fraction: fraction)
-            states.append(
-                pace.state(
-                    ruleIndex: charge.ruleIndex,
-                    arrival: arrival,
-                    now: now,
-                    isDenied: allowed == 0 && !pace.passes(arrival, now: now),
-                    isShared: shared == 1
-                )
-            )
+    private func verdict(_ reading: ChargeReading, _ charges: [LimitCharge]) -> LimitVerdict {
+        let states = charges.enumerated().map { position, charge in
+            reading.state(position, ruleIndex: charge.ruleIndex, pace: prepared[charge.ruleIndex].pace)
         }
-        return .success(LimitVerdict(allowed: allowed == 1, states: states))
+        return LimitVerdict(allowed: reading.allowed, states: states)
     }
 
     private static func denial(_ charge: LimitCharge, _ micros: Int) -> LimitState {
         let wait = Duration.microseconds(micros)
         return LimitState(ruleIndex: charge.ruleIndex, remaining: 0, resetAfter: wait, retryAfter: wait)
-    }
-
-    private static func key(_ identity: LimitIdentity, in rule: PreparedRule) -> [UInt8] {
-        var key: [UInt8] = []
-        key.reserveCapacity(rule.keyPrefix.count + 32)
-        key.append(contentsOf: rule.keyPrefix)
-        identity.appendDigits(to: &key)
-        return key
-    }
-
-    private static func sharedKey(_ identity: LimitIdentity, in rule: PreparedRule) -> [UInt8] {
-        rule.keyPrefix + [UInt8(ascii: "s")] + key(identity, in: rule).dropFirst(rule.keyPrefix.count).prefix(4)
     }
 
     /// For denials; decisions go by Redis's.

@@ -32,6 +32,9 @@ package struct LinkState {
         return dial()
     }
 
+    /// Whether this dial is still wanted.
+    package func isDialling(attempt: Int) -> Bool { phase == .dialling && attempt == self.attempt }
+
     package mutating func dialled(attempt: Int) -> Action {
         guard phase == .dialling, attempt == self.attempt else { return .hangUp(announceDown: false) }
         phase = .greeting

@@ -9,6 +9,11 @@ package enum RedisConnectionState: Equatable, Sendable {
 
 /// A pipelined connection to Redis that comes back by itself, within a second of Redis's return.
 ///
+/// Behind sentinels it follows the master. On a cluster it is a connection to each master: a script goes to where its first
+/// key lies, any other command to where its first argument as a key does, and again to where it is sent on, within its time;
+/// a master that is away fails what it serves. With a home key it is one connection, to the master of that key's slot, and
+/// follows that: what is asked there is never sent on, so whoever minds the server's `run_id` knows whom it asked.
+///
 /// One event loop owns it; every call is on that loop, and so is every completion. A completion is called exactly once;
 /// where nothing can be sent, before the call returns. Commands that block (BLPOP …) or that change the connection's
 /// state (SUBSCRIBE, SELECT, MULTI …) have no place here. Lives until `close`.
@@ -19,16 +24,22 @@ package final class RedisConnection {
     private let instruments = RedisInstruments()
     private let onStateChange: (RedisConnectionState) -> Void
     private var link: RedisLink?
+    private var cluster: ClusterClient?
     private var session: RedisSession?
+
+    /// Whether keys lie on several servers.
+    package let isCluster: Bool
 
     /// What the server said of itself last; kept while it is gone.
     package private(set) var server: RedisServerInfo?
 
     /// Dials at once. On the loop.
+    /// - Parameter home: see above; without meaning where there is one Redis.
     /// - Parameter clientName: shown by CLIENT LIST; without spaces.
     /// - Parameter onStateChange: on each change, the first time when it comes up.
     package init(
         endpoint: RedisEndpoint,
+        home: String? = nil,
         eventLoop: any EventLoop,
         logger: Logger,
         clientName: String = "sluice",
@@ -37,8 +48,27 @@ package final class RedisConnection {
         eventLoop.preconditionInEventLoop()
         self.eventLoop = eventLoop
         self.onStateChange = onStateChange
+        isCluster = endpoint.isCluster
+        if case .cluster(let seeds) = endpoint.url.topology, home == nil {
+            let cluster = ClusterClient(
+                endpoint: endpoint,
+                seeds: seeds,
+                eventLoop: eventLoop,
+                logger: logger,
+                clientName: clientName,
+                instruments: instruments,
+                onUp: { self.clusterCameUp($0) },
+                onDown: { self.wentDown($0) }
+            )
+            self.cluster = cluster
+            cluster.start()
+            return
+        }
+        let route = RedisRoute(endpoint, home: home, eventLoop: eventLoop, logger: logger)
         let link = RedisLink(
             endpoint: endpoint,
+            target: route.target,
+            greeting: route.greeting,
             eventLoop: eventLoop,
             logger: logger,
             clientName: clientName,
@@ -50,9 +80,11 @@ package final class RedisConnection {
         link.start()
     }
 
-    package var isUp: Bool { session != nil }
+    /// On a cluster: whether any master can be reached.
+    package var isUp: Bool { session != nil || cluster?.isUp == true }
 
-    /// Redis's `run_id`; another one means that it was restarted.
+    /// Redis's `run_id`; another one means that it was restarted, or that another is the master. `nil` on a cluster, without a
+    /// home.
     package var serverRunID: String? { server?.runID }
 
     package var counters: RedisCounters { instruments.counters }
@@ -66,8 +98,9 @@ package final class RedisConnection {
     /// Sends one command; all of a tick of the loop leave in one write.
     /// - Parameter timeout: from now to the reply; above zero.
     package func send(_ arguments: [RedisArgument], timeout: TimeAmount, _ done: @escaping Completion) {
-        guard let session else { return refuse(done) }
-        session.send(arguments, timeout: timeout, done)
+        if let session { return session.send(arguments, timeout: timeout, done) }
+        guard let cluster else { return refuse(done) }
+        cluster.send(.command(arguments), timeout: timeout, done)
     }
 
     /// Runs a script by its SHA-1, with its source where Redis does not know it.
@@ -90,12 +123,10 @@ package final class RedisConnection {
         timeout: TimeAmount,
         _ done: @escaping Completion
     ) {
-        guard let session else { return refuse(done) }
-        session.eval(
-            ScriptCall(script: script, keys: keyArguments, arguments: arguments),
-            timeout: timeout,
-            done
-        )
+        let call = ScriptCall(script: script, keys: keyArguments, arguments: arguments)
+        if let session { return session.eval(call, timeout: timeout, done) }
+        guard let cluster else { return refuse(done) }
+        cluster.send(.script(call), timeout: timeout, done)
     }
 
     /// Ends for good: what is unanswered fails with `.connectionLost`, all that comes later with `.notConnected`.
@@ -104,6 +135,9 @@ package final class RedisConnection {
         let link = link
         self.link = nil
         link?.close()
+        let cluster = cluster
+        self.cluster = nil
+        cluster?.close()
     }
 
     private func refuse(_ done: Completion) {
@@ -114,6 +148,11 @@ package final class RedisConnection {
 
     private func cameUp(_ session: RedisSession, _ info: RedisServerInfo) {
         self.session = session
+        server = info
+        onStateChange(.up(info))
+    }
+
+    private func clusterCameUp(_ info: RedisServerInfo) {
         server = info
         onStateChange(.up(info))
     }

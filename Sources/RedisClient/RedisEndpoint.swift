@@ -22,7 +22,7 @@ package struct RedisEndpoint: Sendable {
         self.url = url
         guard url.usesTLS else {
             guard ca.isEmpty && certificate.isEmpty && key.isEmpty else {
-                throw .malformed("ca, certificate and key need rediss://")
+                throw .malformed("ca, certificate and key need a scheme with TLS: rediss")
             }
             tls = nil
             return
@@ -59,10 +59,15 @@ package struct RedisEndpoint: Sendable {
         }
     }
 
+    /// Whether keys are spread over several servers: what one script touches needs one hash tag.
+    package var isCluster: Bool {
+        if case .cluster = url.topology { true } else { false }
+    }
+
     /// - Throws: what NIOSSL throws for a host name that it takes for none.
-    func makeTLSHandler(_ context: NIOSSLContext) throws -> NIOSSLClientHandler {
+    func makeTLSHandler(_ context: NIOSSLContext, to place: RedisPlace) throws -> NIOSSLClientHandler {
         // An address is verified against the certificate's addresses; as a server name (RFC 6066, 3) it is not allowed.
-        guard case .tcp(let host, let port) = url.place, (try? SocketAddress(ipAddress: host, port: port)) == nil else {
+        guard case .tcp(let host, let port) = place, (try? SocketAddress(ipAddress: host, port: port)) == nil else {
             return try NIOSSLClientHandler(context: context, serverHostname: nil)
         }
         return try NIOSSLClientHandler(context: context, serverHostname: host)
@@ -72,9 +77,12 @@ package struct RedisEndpoint: Sendable {
 extension RedisEndpoint: CustomStringConvertible {
     /// For logs: no credentials.
     package var description: String {
-        switch url.place {
-        case .tcp(let host, let port): "\(host):\(port)/\(url.database)"
-        case .unix(let path): "\(path)?db=\(url.database)"
+        func list(_ places: [RedisPlace]) -> String { places.map(\.description).joined(separator: ",") }
+        return switch url.topology {
+        case .single(.unix(let path)): "\(path)?db=\(url.database)"
+        case .single(let place): "\(place)/\(url.database)"
+        case .cluster(let seeds): "cluster of \(list(seeds))"
+        case .sentinel(let master, let sentinels): "\(master)/\(url.database) by \(list(sentinels))"
         }
     }
 }

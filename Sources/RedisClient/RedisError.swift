@@ -23,6 +23,9 @@ package struct RedisServerError: Error, Equatable, Sendable {
 
     /// The first word: `ERR`, `NOSCRIPT`, `OOM`, `READONLY`, `LOADING` …
     package var code: Substring { message.prefix { $0 != " " } }
+
+    /// Whoever answered is not, or no longer, the master of what was asked for.
+    var isMisplaced: Bool { ["MOVED", "READONLY", "MASTERDOWN"].contains(code) }
 }
 
 extension RedisError: CustomStringConvertible {

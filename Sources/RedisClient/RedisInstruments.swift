@@ -11,6 +11,8 @@ package struct RedisCounters: Equatable, Sendable {
     package var timeouts = 0
     /// Replies that came after their command's time.
     package var lateReplies = 0
+    /// Of a cluster: commands that one node sent on to another; no errors.
+    package var redirects = 0
     /// Commands not sent: no connection, or too many unanswered.
     package var refused = 0
     /// Commands that were unanswered when their connection ended.

@@ -1,53 +1,87 @@
 internal import Logging
 internal import NIOCore
-internal import NIOPosix
 
 /// Keeps one session with Redis up: dials, greets, watches, and dials again. Does what `LinkState` says.
 ///
 /// Loop-confined. Lives until `close`.
 final class RedisLink {
-    private static let dialTimeout = TimeAmount.milliseconds(500)
+    enum Target {
+        case fixed(RedisPlace)
+        /// Asked before each dial.
+        case found(by: any RedisLocator)
+    }
+
+    enum Greeting {
+        /// Any Redis will do.
+        case server
+        /// Only one that says that it is a master.
+        case master
+        /// A sentinel: it has no databases, and seldom a password.
+        case sentinel
+    }
+
     private static let greetingTimeout = TimeAmount.milliseconds(500)
     private static let watchInterval = TimeAmount.seconds(1)
-    /// A peer that left a PING unanswered for so long is gone, whatever TCP says.
-    private static let silenceLimit = TimeAmount.seconds(3)
 
     private let endpoint: RedisEndpoint
+    private let target: Target
+    private let greeting: Greeting
     private let eventLoop: any EventLoop
     private let logger: Logger
     private let clientName: String
     private let instruments: RedisInstruments
     private let onUp: (RedisSession, RedisServerInfo) -> Void
     private let onDown: (RedisError) -> Void
+    private let onAttemptFailed: () -> Void
 
     private var isClosing = false
     private var state = LinkState()
     private var session: RedisSession?
+    /// Of the session, or of the last one.
+    private var place: RedisPlace?
     private var info = RedisServerInfo()
     private var watch: Scheduled<Void>?
+    private var silence = SilenceWatch()
 
+    /// - Parameter onAttemptFailed: a dial or a greeting did not succeed; another follows.
     init(
         endpoint: RedisEndpoint,
+        target: Target,
+        greeting: Greeting,
         eventLoop: any EventLoop,
         logger: Logger,
         clientName: String,
         instruments: RedisInstruments,
         onUp: @escaping (RedisSession, RedisServerInfo) -> Void,
-        onDown: @escaping (RedisError) -> Void
+        onDown: @escaping (RedisError) -> Void,
+        onAttemptFailed: @escaping () -> Void = {}
     ) {
         self.endpoint = endpoint
+        self.target = target
+        self.greeting = greeting
         self.eventLoop = eventLoop
         self.logger = logger
         self.clientName = clientName
         self.instruments = instruments
         self.onUp = onUp
         self.onDown = onDown
+        self.onAttemptFailed = onAttemptFailed
     }
 
-    func start() { perform(state.start(), because: .notConnected) }
+    func start() {
+        if case .found(let locator) = target { locator.watch { [weak self] in self?.relocate() } }
+        perform(state.start(), because: .notConnected)
+    }
+
+    /// Leaves a server that is no longer the right one, and looks for that.
+    func relocate() {
+        guard case .found = target else { return }
+        session?.end(.connectionLost)
+    }
 
     func close() {
         isClosing = true
+        if case .found(let locator) = target { locator.close() }
         perform(state.close(), because: .connectionLost)
     }
 
@@ -71,30 +105,24 @@ final class RedisLink {
     // MARK: Up
 
     private func dial(attempt: Int) {
+        switch target {
+        case .fixed(let place): dial(attempt: attempt, place)
+        case .found(let locator):
+            locator.locate { [weak self] place in
+                guard let self, state.isDialling(attempt: attempt) else { return }
+                if let place { return dial(attempt: attempt, place) }
+                dialFailed(attempt: attempt, RedisError.notConnected)
+            }
+        }
+    }
+
+    private func dial(attempt: Int, _ place: RedisPlace) {
+        self.place = place
         let session = RedisSession(eventLoop: eventLoop, instruments: instruments) { error in
             self.failed(attempt: attempt, error)
         }
         self.session = session
-        let bound = NIOLoopBound(session, eventLoop: eventLoop)
-        let endpoint = endpoint
-        let bootstrap = ClientBootstrap(group: eventLoop)
-            .connectTimeout(Self.dialTimeout)
-            .channelOption(.socketOption(.so_keepalive), value: 1)
-            .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    if let tls = endpoint.tls {
-                        try channel.pipeline.syncOperations.addHandler(endpoint.makeTLSHandler(tls))
-                    }
-                    try channel.pipeline.syncOperations.addHandler(bound.value)
-                }
-            }
-        let channel =
-            switch endpoint.url.place {
-            case .tcp(let host, let port):
-                bootstrap.channelOption(.tcpOption(.tcp_nodelay), value: 1).connect(host: host, port: port)
-            case .unix(let path): bootstrap.connect(unixDomainSocketPath: path)
-            }
-        channel.hop(to: eventLoop).assumeIsolated().whenComplete { result in
+        RedisDialer(endpoint: endpoint, eventLoop: eventLoop).dial(place, session).whenComplete { result in
             switch result {
             case .success(let channel): self.dialled(attempt: attempt, channel)
             case .failure(let error): self.dialFailed(attempt: attempt, error)
@@ -113,7 +141,7 @@ final class RedisLink {
 
     private func dialFailed(attempt: Int, _ error: any Error) {
         if state.failures == 0 {
-            logger.warning("cannot reach Redis", metadata: ["redis": "\(endpoint)", "error": "\(error)"])
+            logger.warning("cannot reach Redis", metadata: ["redis": "\(name)", "error": "\(error)"])
         }
         failed(attempt: attempt, .notConnected)
     }
@@ -124,13 +152,11 @@ final class RedisLink {
         info = RedisServerInfo()
         let timeout = Self.greetingTimeout
         let url = endpoint.url
-        if let password = url.password {
-            let names = url.user.map { [RedisArgument.text($0)] } ?? []
-            session.send(["AUTH"] + names + [.text(password)], timeout: timeout) {
-                self.require($0, "AUTH", attempt: attempt)
-            }
+        session.authenticate(url, timeout: timeout) {
+            if self.greeting != .sentinel { self.require($0, "AUTH", attempt: attempt) }
         }
-        if url.database != 0 {
+        if greeting == .master { session.send(["ROLE"], timeout: timeout) { self.requireMaster($0, attempt: attempt) } }
+        if url.database != 0, greeting != .sentinel {
             session.send(["SELECT", .integer(url.database)], timeout: timeout) {
                 self.require($0, "SELECT", attempt: attempt)
             }
@@ -152,10 +178,17 @@ final class RedisLink {
         if state.failures == 0 {
             logger.error(
                 "Redis refuses the connection",
-                metadata: ["redis": "\(endpoint)", "command": "\(command)", "error": "\(error)"]
+                metadata: ["redis": "\(name)", "command": "\(command)", "error": "\(error)"]
             )
         }
         failed(attempt: attempt, error)
+    }
+
+    /// Who was promoted a moment ago may not know yet, and who was demoted is still named by some.
+    private func requireMaster(_ result: Result<RedisReply, RedisError>, attempt: Int) {
+        // Where the command is not allowed to this user, the first refused write tells.
+        guard case .success(let reply) = result, reply.array?.first?.string != "master" else { return }
+        failed(attempt: attempt, .notConnected)
     }
 
     private func note(_ result: Result<RedisReply, RedisError>) {
@@ -166,15 +199,31 @@ final class RedisLink {
         guard let session else { return }
         logger.info(
             "connected to Redis",
-            metadata: ["redis": "\(endpoint)", "version": "\(info.version ?? "unknown")"]
+            metadata: ["redis": "\(name)", "version": "\(info.version ?? "unknown")"]
         )
+        if case .found = target {
+            session.onServerError = { [weak self] error in if error.isMisplaced { self?.relocate() } }
+        }
+        silence = SilenceWatch()
         scheduleWatch()
         onUp(session, info)
     }
 
+    /// For logs.
+    private var name: String {
+        switch endpoint.url.topology {
+        case .single: "\(endpoint)"
+        case .cluster, .sentinel: place?.description ?? "\(endpoint)"
+        }
+    }
+
     // MARK: Down
 
-    private func failed(attempt: Int, _ error: RedisError) { perform(state.failed(attempt: attempt), because: error) }
+    private func failed(attempt: Int, _ error: RedisError) {
+        let action = state.failed(attempt: attempt)
+        perform(action, because: error)
+        if case .rest(_, announceDown: false) = action { onAttemptFailed() }
+    }
 
     private func hangUp(_ error: RedisError, announceDown: Bool) {
         watch?.cancel()
@@ -187,7 +236,7 @@ final class RedisLink {
         instruments.counters.disconnects += 1
         // Closed by its owner: nothing was lost.
         let level: Logger.Level = isClosing ? .debug : .warning
-        logger.log(level: level, "lost Redis", metadata: ["redis": "\(endpoint)", "error": "\(error)"])
+        logger.log(level: level, "lost Redis", metadata: ["redis": "\(name)", "error": "\(error)"])
         onDown(error)
     }
 
@@ -198,10 +247,11 @@ final class RedisLink {
     /// An idle connection is asked for a sign of life; a broken network tells nothing by itself.
     private func look() {
         guard let session else { return }
-        let quiet = NIODeadline.now() - session.lastHeard
-        if quiet >= Self.silenceLimit { return session.end(.connectionLost) }
-        scheduleWatch()
-        guard quiet >= Self.watchInterval else { return }
+        switch silence.look(lastHeard: session.lastHeard) {
+        case .gone: return session.end(.connectionLost)
+        case .fine: return scheduleWatch()
+        case .ask: scheduleWatch()
+        }
         if session.onPush == nil {
             session.send(["PING"], timeout: Self.watchInterval) { _ in }
         } else {

@@ -38,6 +38,8 @@ final class RedisSession: ChannelInboundHandler {
     private(set) var lastHeard = NIODeadline.now()
     /// After SUBSCRIBE replies answer no command: they all go here.
     var onPush: ((RedisReply) -> Void)?
+    /// Told of each error that a command was answered with, after its caller.
+    var onServerError: ((RedisServerError) -> Void)?
 
     /// - Parameter onEnd: called once, after all commands were told.
     init(eventLoop: any EventLoop, instruments: RedisInstruments, onEnd: @escaping (RedisError) -> Void) {
@@ -80,6 +82,7 @@ final class RedisSession: ChannelInboundHandler {
         instruments.counters.lost += waiting.count
         for done in waiting { done(.failure(error)) }
         onPush = nil
+        onServerError = nil
         onEnd(error)
     }
 
@@ -225,7 +228,9 @@ final class RedisSession: ChannelInboundHandler {
             }
             instruments.counters.serverErrors += 1
             instruments.counters.replies += 1
-            return done(.failure(.server(error)))
+            done(.failure(.server(error)))
+            onServerError?(error)
+            return
         }
         instruments.counters.replies += 1
         done(.success(reply))

@@ -3,6 +3,9 @@ package import NIOCore
 
 /// Pub/sub on a connection of its own that comes back and subscribes again by itself.
 ///
+/// On a cluster it listens at any master, which hears what is published at any other; with a home key at the master of that
+/// key's slot, in shard channels (SSUBSCRIBE), whose names need the key's hash tag. Both follow the masters.
+///
 /// One event loop owns it. Messages published while it is away are lost: look for yourself when told of a
 /// (re)subscription. Lives until `close`.
 package final class RedisSubscriber {
@@ -15,24 +18,53 @@ package final class RedisSubscriber {
     private let logger: Logger
     private let instruments = RedisInstruments()
     private let onStateChange: (RedisConnectionState) -> Void
+    private let isSharded: Bool
     private var link: RedisLink?
     private var session: RedisSession?
     private var subscriptions: [String: Subscription] = [:]
 
     /// Dials at once. On the loop.
-    package init(
+    /// - Parameter home: see above; without meaning where there is one Redis.
+    package convenience init(
         endpoint: RedisEndpoint,
+        home: String? = nil,
         eventLoop: any EventLoop,
         logger: Logger,
         clientName: String = "sluice-subscriber",
         onStateChange: @escaping (RedisConnectionState) -> Void = { _ in }
     ) {
+        let route = RedisRoute(endpoint, home: home, eventLoop: eventLoop, logger: logger)
+        self.init(
+            endpoint: endpoint,
+            target: route.target,
+            greeting: route.greeting,
+            eventLoop: eventLoop,
+            logger: logger,
+            clientName: clientName,
+            isSharded: endpoint.isCluster && home != nil,
+            onStateChange: onStateChange
+        )
+    }
+
+    init(
+        endpoint: RedisEndpoint,
+        target: RedisLink.Target,
+        greeting: RedisLink.Greeting,
+        eventLoop: any EventLoop,
+        logger: Logger,
+        clientName: String,
+        isSharded: Bool,
+        onStateChange: @escaping (RedisConnectionState) -> Void
+    ) {
         eventLoop.preconditionInEventLoop()
         self.eventLoop = eventLoop
         self.logger = logger
+        self.isSharded = isSharded
         self.onStateChange = onStateChange
         let link = RedisLink(
             endpoint: endpoint,
+            target: target,
+            greeting: greeting,
             eventLoop: eventLoop,
             logger: logger,
             clientName: clientName,
@@ -57,13 +89,13 @@ package final class RedisSubscriber {
     ) {
         eventLoop.preconditionInEventLoop()
         subscriptions[channel] = Subscription(onSubscribed: onSubscribed, onMessage: onMessage)
-        session?.sendExpectingNoReply(["SUBSCRIBE", .text(channel)])
+        session?.sendExpectingNoReply([subscribing, .text(channel)])
     }
 
     package func unsubscribe(_ channel: String) {
         eventLoop.preconditionInEventLoop()
         guard subscriptions.removeValue(forKey: channel) != nil else { return }
-        session?.sendExpectingNoReply(["UNSUBSCRIBE", .text(channel)])
+        session?.sendExpectingNoReply([isSharded ? "SUNSUBSCRIBE" : "UNSUBSCRIBE", .text(channel)])
     }
 
     package func close() {
@@ -74,11 +106,13 @@ package final class RedisSubscriber {
         link?.close()
     }
 
+    private var subscribing: RedisArgument { isSharded ? "SSUBSCRIBE" : "SUBSCRIBE" }
+
     private func cameUp(_ session: RedisSession, _ info: RedisServerInfo) {
         self.session = session
         session.onPush = { self.take($0) }
         if !subscriptions.isEmpty {
-            session.sendExpectingNoReply(["SUBSCRIBE"] + subscriptions.keys.map { .text($0) })
+            session.sendExpectingNoReply([subscribing] + subscriptions.keys.map { .text($0) })
         }
         onStateChange(.up(info))
     }
@@ -88,21 +122,26 @@ package final class RedisSubscriber {
         onStateChange(.down(error))
     }
 
-    /// `message channel payload`, `subscribe channel count`, `unsubscribe channel count`, `pong text`.
+    /// `message channel payload`, `subscribe channel count`, `unsubscribe channel count`, `pong text`; of shard channels with
+    /// an `s` before.
     private func take(_ push: RedisReply) {
         if case .error(let error) = push {
             instruments.counters.serverErrors += 1
             logger.warning("Redis refuses a subscription", metadata: ["error": "\(error.message)"])
+            // The slot has moved, or is about to.
+            if isSharded { link?.relocate() }
             return
         }
         guard let parts = push.array, parts.count == 3, let kind = parts[0].string, let channel = parts[1].string,
             let subscription = subscriptions[channel]
         else { return }
         switch kind {
-        case "message":
+        case "message", "smessage":
             instruments.counters.replies += 1
             if let payload = parts[2].bytes { subscription.onMessage(payload) }
-        case "subscribe": subscription.onSubscribed()
+        case "subscribe", "ssubscribe": subscription.onSubscribed()
+        // Not asked for, as the channel is still wanted: the slot is another's now.
+        case "sunsubscribe": link?.relocate()
         default: break
         }
     }

@@ -22,7 +22,7 @@ extension CacheLane {
         )
         flight.staleCopy = staleCopy
         flights[number] = flight
-        guard let redis, redis.isUsable(now: now) else {
+        guard let redis, redis.isUsable(for: request.key, now: now) else {
             flight.state = .leading(caller)
             return grant(flight)
         }
@@ -40,7 +40,7 @@ extension CacheLane {
         flight.isRevalidation = true
         flight.revalidation = done
         flights[number] = flight
-        if let redis, redis.isUsable(now: eventLoop.now) { ask(flight) } else { takeOff(flight) }
+        if let redis, redis.isUsable(for: key, now: eventLoop.now) { ask(flight) } else { takeOff(flight) }
     }
 
     // MARK: Asking Redis
@@ -271,7 +271,7 @@ extension CacheLane {
 
     /// Nobody waits here. Where no replica does either, the lock is given back in the same step, and the call is given up.
     private func askWhoWaits(_ flight: Flight) {
-        guard flight.generations != nil, let redis, redis.isUsable(now: eventLoop.now) else {
+        guard flight.generations != nil, let redis, redis.isUsable(for: flight.key, now: eventLoop.now) else {
             _ = giveUp(flight)
             return
         }

@@ -12,8 +12,8 @@ package final class CacheLane {
     private var tokens: [UInt64: WeakToken] = [:]
     /// Flights that this lane began, by number.
     var flights: [UInt64: Flight] = [:]
-    /// Purges that Redis has not confirmed.
-    var purges = PendingPurges()
+    /// Purges that Redis has not confirmed, by part of the cache.
+    var purges: [PendingPurges] = []
     /// Set on the lane that listens for the process.
     var feed: PurgeFeed?
 
@@ -29,6 +29,7 @@ package final class CacheLane {
                 counters.count(.redisError)
             }
         }
+        purges = Array(repeating: PendingPurges(), count: self.redis?.names.partCount ?? 0)
     }
 
     // MARK: Asking
@@ -70,7 +71,7 @@ package final class CacheLane {
     private func peek(_ request: CacheRequest, now: NIODeadline, _ done: @escaping (CacheOutcome) -> Void)
         -> CacheLookup
     {
-        guard let redis, redis.isUsable(now: now) else { return .answered(notFound(request)) }
+        guard let redis, redis.isUsable(for: request.key, now: now) else { return .answered(notFound(request)) }
         let ticket = makeTicket(request, done)
         let stamp = cache.memory.stamp(for: request.tags)
         redis.lookUp(
@@ -104,7 +105,7 @@ package final class CacheLane {
         count(.miss)
         if request.directives.noStore { return .answered(.uncached) }
         let stamp = cache.memory.stamp(for: request.tags)
-        guard let redis, redis.isUsable(now: now) else {
+        guard let redis, redis.isUsable(for: request.key, now: now) else {
             return .answered(.lead(unlockedToken(request, stamp: stamp, generations: nil)))
         }
         let ticket = makeTicket(request, done)

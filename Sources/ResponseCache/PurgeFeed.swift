@@ -35,24 +35,49 @@ extension CacheLane {
         count(.purge)
         cache.memory.purge(scope)
         guard redis != nil else { return done(true) }
-        purges.add(CollectionOfOne(scope))
-        purges.confirmations.append(done)
-        sendPurges()
+        let confirmation = Confirmation(count: purges.count, done)
+        for part in purges.indices {
+            purges[part].add(CollectionOfOne(scope))
+            purges[part].confirmations.append { confirmation.take($0) }
+            sendPurges(part: part)
+        }
     }
 
-    private func sendPurges() {
-        guard let redis, !purges.isSending, !purges.scopes.isEmpty else { return }
-        purges.isSending = true
-        let (scopes, confirmations) = purges.take()
+    private func sendPurges(part: Int) {
+        guard let redis, !purges[part].isSending, !purges[part].scopes.isEmpty else { return }
+        purges[part].isSending = true
+        let (scopes, confirmations) = purges[part].take()
         let done = { (confirmed: Bool) in
             for confirmation in confirmations { confirmation(confirmed) }
-            if !confirmed { self.purges.add(scopes) }
+            if !confirmed { self.purges[part].add(scopes) }
             self.eventLoop.assumeIsolated().scheduleTask(in: confirmed ? .zero : Self.retry) {
-                self.purges.isSending = false
-                self.sendPurges()
+                self.purges[part].isSending = false
+                self.sendPurges(part: part)
             }
         }
-        if redis.isUsable(now: eventLoop.now) { redis.purge(scopes, done) } else { done(false) }
+        if redis.isUsable(part: part, now: eventLoop.now) {
+            redis.purge(scopes, part: part, done)
+        } else {
+            done(false)
+        }
+    }
+
+    /// One word for all parts of the cache.
+    private final class Confirmation {
+        private var missing: Int
+        private var isConfirmed = true
+        private let done: (Bool) -> Void
+
+        init(count: Int, _ done: @escaping (Bool) -> Void) {
+            missing = count
+            self.done = done
+        }
+
+        func take(_ confirmed: Bool) {
+            isConfirmed = isConfirmed && confirmed
+            missing -= 1
+            if missing == 0 { done(isConfirmed) }
+        }
     }
 
     /// Makes this the lane that listens for its process: to purges, and to other replicas' flights. Also sweeps memory. Once a process.
@@ -79,12 +104,14 @@ extension CacheLane {
 final class PurgeFeed {
     private static let interval = TimeAmount.seconds(1)
     private let lane: CacheLane
-    private var known: [String: String] = [:]
+    /// By part of the cache.
+    private var known: [[String: String]]
     private var timer: Scheduled<Void>?
     private var isStopped = false
 
     init(lane: CacheLane) {
         self.lane = lane
+        known = Array(repeating: [:], count: lane.redis?.names.partCount ?? 0)
     }
 
     func stop() {
@@ -101,8 +128,9 @@ final class PurgeFeed {
         case .left(let key):
             for (flight, owner) in flights.owners(of: key) { owner.run { $0.othersLeft(flight) } }
         case .purged(let field, let value):
-            known[field] = value
-            known["last"] = value
+            let part = names.part(ofValue: value)
+            known[part][field] = value
+            known[part]["last"] = value
             if let scope = names.scope(ofField: field) { lane.cache.memory.purge(scope) }
         case nil: break
         }
@@ -113,22 +141,29 @@ final class PurgeFeed {
         let memory = lane.cache.memory
         // All of it in half a minute, a little at a time.
         memory.sweep(slots: max(256, memory.usage.entries / 32), now: lane.eventLoop.now)
-        if let redis = lane.redis, redis.isUsable(now: lane.eventLoop.now) {
-            redis.lastPurge { last in
-                if let last, last != self.known["last"] ?? "" { self.compareAll() }
+        if let redis = lane.redis {
+            for part in known.indices where redis.isUsable(part: part, now: lane.eventLoop.now) {
+                redis.lastPurge(part: part) { last in
+                    if let last, last != self.known[part]["last"] ?? "" { self.compare(part: part) }
+                }
             }
         }
         timer = lane.eventLoop.assumeIsolated().scheduleTask(in: Self.interval) { self.tick() }
     }
 
     func compareAll() {
+        for part in known.indices { compare(part: part) }
+    }
+
+    private func compare(part: Int) {
         guard let redis = lane.redis, !isStopped else { return }
-        redis.generations { fields in
+        redis.generations(part: part) { fields in
             guard let fields, !self.isStopped else { return }
-            for field in Set(fields.keys).union(self.known.keys) where fields[field] != self.known[field] {
+            let known = self.known[part]
+            for field in Set(fields.keys).union(known.keys) where fields[field] != known[field] {
                 if let scope = redis.names.scope(ofField: field) { self.lane.cache.memory.purge(scope) }
             }
-            self.known = fields
+            self.known[part] = fields
         }
     }
 }

@@ -1,26 +1,37 @@
 internal import Hashing
 internal import NIOCore
+internal import RedisClient
 
 /// Keys, fields and messages in Redis. "c1" is the version of the layout.
+///
+/// A script touches an entry and the generations. So on a cluster there are parts, by the first bits of an entry's key, each with
+/// a hash tag and generations of its own; a purge goes to all parts.
 struct RedisNames {
-    let channel: String
-    let generations: String
-    private let prefix: String
+    /// As many shards of equal size have the same load; each purge costs as many script calls.
+    private static let tags = KeySlot.evenTags(prefix: "c1:", count: 16)
 
-    init(prefix: String) {
-        self.prefix = prefix + ":c1:"
+    let channel: String
+    private let parts: [String]
+
+    init(prefix: String, isCluster: Bool) {
+        parts = isCluster ? Self.tags.map { "\(prefix):{\($0)}:" } : [prefix + ":c1:"]
         channel = prefix + ":c1:events"
-        generations = prefix + ":c1:generations"
     }
 
-    func entry(_ key: CacheKey) -> String { prefix + key.digest.hex }
+    var partCount: Int { parts.count }
+
+    func part(of key: CacheKey) -> Int { parts.count == 1 ? 0 : Int(key.digest.leadingWords.0 >> 60) }
+
+    func generations(ofPart part: Int) -> String { parts[part] + "generations" }
+
+    func entry(_ key: CacheKey) -> String { parts[part(of: key)] + key.digest.hex }
     func lock(_ key: CacheKey) -> String { entry(key) + ":fill" }
     func lastWord(_ key: CacheKey) -> String { entry(key) + ":last" }
 
     /// As `cache_lookup.lua` and `cache_store.lua` take them.
     func all(_ key: CacheKey) -> [String] {
         let entry = entry(key)
-        return [entry, entry + ":fill", entry + ":last", generations]
+        return [entry, entry + ":fill", entry + ":last", generations(ofPart: part(of: key))]
     }
 
     func routeField(_ route: String) -> String { "r:" + route }
@@ -48,6 +59,16 @@ struct RedisNames {
     func endedMessage(_ key: CacheKey) -> String { "f" + key.digest.hex }
     /// The last waiting replica has left.
     func leftMessage(_ key: CacheKey) -> String { "l" + key.digest.hex }
+
+    /// What `cache_purge.lua` puts behind a generation's value, so that it tells its part.
+    func suffix(ofPart part: Int) -> String { parts.count == 1 ? "" : "-\(part)" }
+
+    func part(ofValue value: String) -> Int {
+        guard let dash = value.firstIndex(of: "-"), let part = Int(value[value.index(after: dash)...]),
+            parts.indices.contains(part)
+        else { return 0 }
+        return part
+    }
 
     enum Message {
         case ended(CacheKey)

@@ -34,7 +34,8 @@ final class RedisTier {
     private let replica: String
     /// Called once for each command that failed.
     private let onError: () -> Void
-    private var restsUntil = NIODeadline.distantPast
+    /// By part of the cache: on a cluster one shard may hang and the others not.
+    private var restsUntil: [NIODeadline]
 
     init(
         connection: RedisConnection,
@@ -46,11 +47,14 @@ final class RedisTier {
         self.settings = settings
         self.replica = replica
         self.onError = onError
-        names = RedisNames(prefix: settings.prefix)
+        names = RedisNames(prefix: settings.prefix, isCluster: connection.isCluster)
+        restsUntil = Array(repeating: .distantPast, count: names.partCount)
     }
 
-    /// Whether asking makes sense now.
-    func isUsable(now: NIODeadline) -> Bool { connection.isUp && now >= restsUntil }
+    /// Whether asking about the key makes sense now.
+    func isUsable(for key: CacheKey, now: NIODeadline) -> Bool { isUsable(part: names.part(of: key), now: now) }
+
+    func isUsable(part: Int, now: NIODeadline) -> Bool { connection.isUp && now >= restsUntil[part] }
 
     // MARK: On the request's way
 
@@ -71,7 +75,7 @@ final class RedisTier {
             .integer(settings.lockExpiry.milliseconds), .text(replica), .integer(settings.waiterExpiry.milliseconds),
             .integer(maximumAge?.milliseconds ?? -1), .text(waitedFor), "",
         ]
-        eval(Self.lookup, names.all(key), arguments, timeout: settings.redisTimeout) {
+        eval(Self.lookup, names.all(key), of: key, arguments, timeout: settings.redisTimeout) {
             [eventLoop = connection.eventLoop] in
             done($0.flatMap { Self.finding($0, now: eventLoop.now) } ?? .failed)
         }
@@ -97,7 +101,7 @@ final class RedisTier {
             .integer(max(1, freshness.retention.milliseconds)), .integer(settings.lastWordExpiry.milliseconds),
             .text(names.channel), .text(names.endedMessage(key)), "",
         ]
-        eval(Self.store, names.all(key), arguments, timeout: Self.backgroundTimeout) { _ in }
+        eval(Self.store, names.all(key), of: key, arguments, timeout: Self.backgroundTimeout) { _ in }
     }
 
     enum LastWord {
@@ -127,7 +131,8 @@ final class RedisTier {
             .text(token), .text(kind), .buffer(head), .buffer(body), .integer(status),
             .integer(settings.lastWordExpiry.milliseconds), .text(names.channel), .text(names.endedMessage(key)),
         ]
-        eval(Self.release, [names.lock(key), names.lastWord(key)], arguments, timeout: Self.backgroundTimeout) { _ in }
+        let keys = [names.lock(key), names.lastWord(key)]
+        eval(Self.release, keys, of: key, arguments, timeout: Self.backgroundTimeout) { _ in }
     }
 
     /// - Parameter done: gets how many replicas wait, -1 where another leads, `nil` where Redis did not say.
@@ -142,29 +147,36 @@ final class RedisTier {
             .text(token), .integer(settings.lockExpiry.milliseconds), releasingIfAlone ? "release" : "keep",
             .text(generations), "",
         ]
-        eval(Self.renew, [names.lock(key)], arguments, timeout: settings.renewal) { done($0?.integer) }
+        eval(Self.renew, [names.lock(key)], of: key, arguments, timeout: settings.renewal) { done($0?.integer) }
     }
 
     func leave(_ key: CacheKey) {
         let arguments: [RedisArgument] = [.text(replica), .text(names.channel), .text(names.leftMessage(key))]
-        eval(Self.leave, [names.lock(key)], arguments, timeout: Self.backgroundTimeout) { _ in }
+        eval(Self.leave, [names.lock(key)], of: key, arguments, timeout: Self.backgroundTimeout) { _ in }
     }
 
-    func purge(_ scopes: some Sequence<PurgeScope>, _ done: @escaping (Bool) -> Void) {
-        let arguments = [RedisArgument.text(names.channel)] + scopes.map { .text(names.field($0)) }
-        eval(Self.purge, [names.generations], arguments, timeout: Self.backgroundTimeout) { done($0 != nil) }
+    func purge(_ scopes: some Sequence<PurgeScope>, part: Int, _ done: @escaping (Bool) -> Void) {
+        let arguments: [RedisArgument] =
+            [.text(names.channel), .text(names.suffix(ofPart: part))] + scopes.map { .text(names.field($0)) }
+        eval(
+            Self.purge,
+            [names.generations(ofPart: part)],
+            part: part,
+            arguments,
+            timeout: Self.backgroundTimeout
+        ) { done($0 != nil) }
     }
 
     /// The value that every purge changes; empty before the first.
-    func lastPurge(_ done: @escaping (String?) -> Void) {
-        send(["HGET", .text(names.generations), "last"]) { reply in
+    func lastPurge(part: Int, _ done: @escaping (String?) -> Void) {
+        send(["HGET", .text(names.generations(ofPart: part)), "last"], part: part) { reply in
             done(reply.map { $0.string ?? "" })
         }
     }
 
     /// All generations by field.
-    func generations(_ done: @escaping ([String: String]?) -> Void) {
-        send(["HGETALL", .text(names.generations)]) { reply in
+    func generations(part: Int, _ done: @escaping ([String: String]?) -> Void) {
+        send(["HGETALL", .text(names.generations(ofPart: part))], part: part) { reply in
             guard let parts = reply?.array else { return done(nil) }
             var fields: [String: String] = [:]
             for index in stride(from: 0, to: parts.count - 1, by: 2) {
@@ -179,24 +191,36 @@ final class RedisTier {
     private func eval(
         _ script: RedisScript,
         _ keys: [String],
+        of key: CacheKey,
         _ arguments: [RedisArgument],
         timeout: TimeAmount,
         _ done: @escaping (RedisReply?) -> Void
     ) {
-        connection.eval(script, keys: keys, arguments: arguments, timeout: timeout) { done(self.judge($0)) }
+        eval(script, keys, part: names.part(of: key), arguments, timeout: timeout, done)
     }
 
-    private func send(_ arguments: [RedisArgument], _ done: @escaping (RedisReply?) -> Void) {
-        connection.send(arguments, timeout: Self.backgroundTimeout) { done(self.judge($0)) }
+    private func eval(
+        _ script: RedisScript,
+        _ keys: [String],
+        part: Int,
+        _ arguments: [RedisArgument],
+        timeout: TimeAmount,
+        _ done: @escaping (RedisReply?) -> Void
+    ) {
+        connection.eval(script, keys: keys, arguments: arguments, timeout: timeout) { done(self.judge($0, part: part)) }
     }
 
-    private func judge(_ result: Result<RedisReply, RedisError>) -> RedisReply? {
+    private func send(_ arguments: [RedisArgument], part: Int, _ done: @escaping (RedisReply?) -> Void) {
+        connection.send(arguments, timeout: Self.backgroundTimeout) { done(self.judge($0, part: part)) }
+    }
+
+    private func judge(_ result: Result<RedisReply, RedisError>, part: Int) -> RedisReply? {
         switch result {
         case .success(let reply): return reply
         case .failure(let error):
             onError()
             // A Redis that hangs must not cost each request its timeout.
-            if error == .timedOut { restsUntil = connection.eventLoop.now + settings.redisRest }
+            if error == .timedOut { restsUntil[part] = connection.eventLoop.now + settings.redisRest }
             return nil
         }
     }

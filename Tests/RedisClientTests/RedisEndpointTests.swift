@@ -15,6 +15,12 @@ import Testing
             ("rediss://host", "host:6379/0"),
             ("unix:///run/redis.sock", "/run/redis.sock?db=0"),
             ("unix://user:secret@/run/redis.sock?db=2", "/run/redis.sock?db=2"),
+            ("redis+cluster://a,b:7001", "cluster of a:6379,b:7001"),
+            ("redis+cluster://user:secret@a:7000/0", "cluster of a:7000"),
+            ("rediss+cluster://:secret@[::1]:7000,b", "cluster of ::1:7000,b:6379"),
+            ("redis+sentinel://a,b:26380/main", "main/0 by a:26379,b:26380"),
+            ("redis+sentinel://:secret@a/main/3", "main/3 by a:26379"),
+            ("rediss+sentinel://user:secret@a/main/", "main/0 by a:26379"),
         ]
     )
     func forms(url: String, shown: String) throws {
@@ -26,7 +32,9 @@ import Testing
         arguments: [
             "", "127.0.0.1:6379", "http://host", "redis://", "redis://host:0", "redis://host:x", "redis://host/x",
             "redis://secret@host", "redis://host?timeout=1", "redis://[::1", "unix://run/redis.sock", "unix:///",
-            "redis://:%zz@host",
+            "redis://:%zz@host", "redis://a,b", "redis+cluster://", "redis+cluster://a,,b", "redis+cluster://a:x",
+            "redis+cluster://a/1", "redis+sentinel://a", "redis+sentinel://a/", "redis+sentinel://a/main/x",
+            "redis+cluster", "unix+cluster:///run/redis.sock",
         ]
     )
     func malformed(url: String) {
@@ -35,13 +43,6 @@ import Testing
             Issue.record("\(String(describing: error))")
             return
         }
-    }
-
-    @Test("Sentinel and cluster are known, and not there", arguments: ["redis+sentinel", "redis+cluster"])
-    func notAvailable(scheme: String) {
-        let error = #expect(throws: RedisURLError.self) { try RedisEndpoint(url: "\(scheme)://host") }
-        #expect(error == .notAvailable(scheme: scheme))
-        #expect(error?.description.contains("not available in this version") == true)
     }
 
     @Test("A certificate that cannot be read is named")

@@ -8,24 +8,28 @@ package final class RedisServer: Sendable {
     package let unixSocketPath: String
     private let directory: TemporaryDirectory
     private let arguments: [String]
+    private let environment: [String: String]
     private let credentials: [String]
     private let current: Mutex<ServerProcess>
 
     /// Starts and waits until it answers.
     /// - Parameter password: of the default user; `nil`: none.
     /// - Parameter arguments: more of redis-server's, such as `["--maxmemory", "10mb"]`.
+    /// - Parameter environment: added to the test's own.
     package static func start(
         port: Int = freePort(),
         password: String? = nil,
-        arguments: [String] = []
+        arguments: [String] = [],
+        environment: [String: String] = [:]
     ) async throws -> RedisServer {
-        let server = try RedisServer(port: port, password: password, arguments: arguments)
+        let server = try RedisServer(port: port, password: password, arguments: arguments, environment: environment)
         try await server.waitUntilReady()
         return server
     }
 
-    private init(port: Int, password: String?, arguments: [String]) throws {
+    private init(port: Int, password: String?, arguments: [String], environment: [String: String]) throws {
         self.port = port
+        self.environment = environment
         directory = try TemporaryDirectory()
         unixSocketPath = directory.path("socket")
         self.arguments =
@@ -34,7 +38,7 @@ package final class RedisServer: Sendable {
                 "--dir", directory.url.path, "--unixsocket", unixSocketPath,
             ] + (password.map { ["--requirepass", $0] } ?? []) + arguments
         credentials = password.map { ["-a", $0, "--no-auth-warning"] } ?? []
-        current = Mutex(try ServerProcess(self.arguments))
+        current = Mutex(try ServerProcess(self.arguments, environment: environment))
     }
 
     package var url: String { "redis://127.0.0.1:\(port)/0" }
@@ -44,7 +48,10 @@ package final class RedisServer: Sendable {
 
     /// Runs a command by redis-cli, as given; returns its output without the last newline.
     @discardableResult
-    package func command(_ arguments: String...) async throws -> String {
+    package func command(_ arguments: String...) async throws -> String { try await command(arguments) }
+
+    @discardableResult
+    package func command(_ arguments: [String]) async throws -> String {
         let result = try await run(["redis-cli", "-p", String(port)] + credentials + arguments)
         return result.output.hasSuffix("\n") ? String(result.output.dropLast()) : result.output
     }
@@ -57,7 +64,7 @@ package final class RedisServer: Sendable {
 
     /// Starts again on the same port, with the data of the last `save`.
     package func start() async throws {
-        let process = try ServerProcess(arguments)
+        let process = try ServerProcess(arguments, environment: environment)
         current.withLock { $0 = process }
         try await waitUntilReady()
     }
@@ -81,8 +88,9 @@ package final class RedisServer: Sendable {
 
     /// The next start comes up empty.
     package func forgetData() throws {
-        let path = directory.path("dump.rdb")
-        if FileManager.default.fileExists(atPath: path) { try FileManager.default.removeItem(atPath: path) }
+        for name in ["dump.rdb", "appendonlydir"] where FileManager.default.fileExists(atPath: directory.path(name)) {
+            try FileManager.default.removeItem(atPath: directory.path(name))
+        }
     }
 
     /// Stops answering, connections open, until `resume`.

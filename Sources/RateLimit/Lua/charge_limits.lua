@@ -14,7 +14,7 @@
 -- the TAT that was current when the entry was last looked at. TATs only grow, so an entry ahead of the time is alive; one
 -- behind it is looked at again, a few each time that an identity is new. A charge of a known identity does not touch
 -- it. Chosen over a HyperLogLog, which cannot forget keys as they expire, and a counter, which never learns that they did.
--- The sweep and the shared keys are found in the script, not in KEYS: this version is for a single Redis.
+-- The sweep and the shared keys are found in the script, not in KEYS: on a cluster each limit's keys have one hash tag.
 
 local SWEPT, SWEPT_WHEN_FULL = 8, 64
 local DIGITS, SHARED_DIGITS = 32, 4
