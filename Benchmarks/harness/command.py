@@ -72,9 +72,14 @@ def check_gateway(gateway: Path) -> Path:
 
     - Throws: `CannotInstall` if it is not there: a benchmark does not build, as that takes minutes of both cores.
     """
-    if not os.access(gateway, os.X_OK):
-        raise CannotInstall(f"{gateway} is not there. Build it with\n    swift build -c release --product gateway")
-    return gateway.resolve()
+    return check_binary(gateway, "gateway")
+
+
+def check_binary(binary: Path, product: str) -> Path:
+    """The same for any of the package's products."""
+    if not os.access(binary, os.X_OK):
+        raise CannotInstall(f"{binary} is not there. Build it with\n    swift build -c release --product {product}")
+    return binary.resolve()
 
 
 def check_cores(*cores: int) -> None:

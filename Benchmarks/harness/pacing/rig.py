@@ -1,0 +1,173 @@
+"""What a case runs on: the simulator with a strict window, an empty Redis, so many replicas of the gateway."""
+
+import http.client
+import json
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from .. import cost
+from ..fleet import Fleet, Server, free_port
+from ..templates import render
+from .callers import Client
+from .quota import Arrival, Quota
+
+# From an arrival to the first byte of its answer.
+LATENCY_MILLIS = 50
+# From a caller's send to the upstream's arrival where nothing waits, until a run has measured it.
+USUAL_LAG_MICROS = 3000
+
+
+@dataclass(frozen=True)
+class Binaries:
+    gateway: Path
+    simulator: Path
+
+
+@dataclass(frozen=True)
+class Cores:
+    server: int
+    load: int
+
+
+def start_redis(fleet: Fleet, core: int, name: str = "redis") -> Server:
+    """An empty one that keeps nothing on disk."""
+    port = free_port()
+    command = [
+        "/usr/bin/redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
+        "--dir", str(fleet.folder),
+    ]  # fmt: skip
+    return fleet.start(name, command, core=core, port=port)
+
+
+class Upstream:
+    """The simulator, which refuses what a window has no room for."""
+
+    def __init__(self, fleet: Fleet, binary: Path, core: int, quota: Quota, *, counts_refused: bool = True):
+        self.quota = quota
+        self.port = free_port()
+        command = [
+            str(binary), "--listen", f"127.0.0.1:{self.port}", "--requests-per-minute", str(quota.requests),
+            "--window", f"{quota.seconds}s", "--latency", f"{LATENCY_MILLIS}ms", "--dimension", "4", "--answer-words", "20",
+            "--chunks", "2", "--log-capacity", "1000000", "--count-refused" if counts_refused else "--no-count-refused",
+        ]  # fmt: skip
+        self.server = fleet.start("simulator", command, core=core, port=self.port)
+
+    def arrivals(self, units: dict[str, int]) -> list[Arrival]:
+        """All that came, in order.
+
+        - Parameter units: of each call, by its id; a call that is not in it took one.
+        """
+        log = self._get("/simulator/log")
+        if log["dropped"]:
+            raise RuntimeError(f"the simulator's log dropped {log['dropped']} arrivals")
+        arrivals = [
+            Arrival(one["at"], units.get(one.get("request_id") or "", 1), one.get("status"), one.get("request_id") or "")
+            for one in log["arrivals"]
+            if one.get("call")
+        ]
+        return sorted(arrivals, key=lambda one: one.at)
+
+    def fullest(self) -> int:
+        """The most that any window held, as the simulator itself counted."""
+        buckets = self._get("/simulator/stats")["buckets"]
+        return max((bucket["largest"] for bucket in buckets if bucket["quota"] == "requests-per-minute"), default=0)
+
+    def _get(self, path: str) -> dict:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            connection.request("GET", path)
+            return json.loads(connection.getresponse().read())
+        finally:
+            connection.close()
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Since the start of the processes."""
+
+    at: float
+    script_calls: int
+    script_micros: int
+    gateway_cpu: float
+    redis_cpu: float
+
+    def __sub__(self, before: "Spent") -> "Spent":
+        return Spent(
+            self.at - before.at,
+            self.script_calls - before.script_calls,
+            self.script_micros - before.script_micros,
+            self.gateway_cpu - before.gateway_cpu,
+            self.redis_cpu - before.redis_cpu,
+        )
+
+
+class Replicas:
+    """The gateways and their Redis."""
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        binary: Path,
+        cores: Cores,
+        upstream: Upstream,
+        clients: tuple[Client, ...],
+        count: int,
+        heartbeat: str = "0s",
+    ):
+        self.count = count
+        self.redis = start_redis(fleet, cores.load)
+        self.gateways: list[Server] = []
+        values = {
+            "REDIS": self.redis.port,
+            "UPSTREAM": upstream.port,
+            "REQUESTS": upstream.quota.requests,
+            "PER": f"{upstream.quota.seconds}s",
+            "HEARTBEAT": heartbeat,
+            "CLIENTS": "\n".join(_client(client) for client in clients),
+        }
+        for number in range(count):
+            name, port = f"gateway-{number + 1}", free_port()
+            configuration = render("gateway/pacing.conf", fleet.folder / f"{name}.conf", {**values, "PORT": port})
+            command = [str(binary), "--config", str(configuration)]
+            self.gateways.append(fleet.start(name, command, core=cores.server, port=port))
+
+    @property
+    def ports(self) -> list[int]:
+        return [gateway.port for gateway in self.gateways]
+
+    def spent(self) -> Spent:
+        calls = micros = 0
+        for line in _redis_info(self.redis.port, "commandstats").splitlines():
+            if line.startswith(("cmdstat_evalsha:", "cmdstat_eval:")):
+                fields = dict(field.split("=") for field in line.split(":", 1)[1].split(","))
+                calls += int(fields["calls"])
+                micros += int(fields["usec"])
+        return Spent(
+            time.monotonic(),
+            calls,
+            micros,
+            sum(cost.cpu_seconds(gateway.pid) for gateway in self.gateways),
+            cost.cpu_seconds(self.redis.pid),
+        )
+
+
+def _client(client: Client) -> str:
+    return (
+        f'[[client]]\nname = "{client.name}"\nkey = "key-of-{client.name}"\n'
+        f"weight = {client.weight}\npriority = {client.priority}\n"
+    )
+
+
+def _redis_info(port: int, section: str) -> str:
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        connection.sendall(f"INFO {section}\r\n".encode())
+        received = b""
+        while b"\r\n" not in received:
+            received += connection.recv(65536)
+        head, _, rest = received.partition(b"\r\n")
+        length = int(head[1:])
+        while len(rest) < length:
+            rest += connection.recv(65536)
+        return rest[:length].decode()
