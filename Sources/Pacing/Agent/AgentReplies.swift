@@ -6,11 +6,13 @@ extension AgentState {
     package mutating func receive(_ reply: QueueReply, sent: Micros, now: Micros) {
         let wasConnected = mode == .connected
         lastReply = now
+        latest = now
         let jumped = !learnTime(reply, sent: sent, now: now)
         seen = max(seen, reply.seq)
         if reply.peers != nil {
             told.removeAll(keepingCapacity: true)
             expected = expected.filter { $0.value.at + $0.value.wait > now }
+            pauses = reply.pauses
         }
         for bucket in reply.buckets { told[bucket.name] = bucket }
         untold.removeAll(keepingCapacity: true)
@@ -29,10 +31,17 @@ extension AgentState {
             return
         }
         if let mine {
-            for (item, result) in zip(mine.items, reply.results) { take(result, for: item, now: now) }
+            for (index, (item, result)) in zip(mine.items, reply.results).enumerated() {
+                if let id = item.waiter, reply.entered.indices.contains(index), !reply.entered[index].isEmpty {
+                    waiters[id]?.arrival = (reply.entered[index], reply.epoch)
+                }
+                take(result, for: item, now: now)
+            }
         }
-        for ticket in reply.grants {
-            grant(ticket, GrantStamp(time: reply.now, epoch: reply.epoch), localLife: 0, now: now)
+        for (index, ticket) in reply.grants.enumerated() {
+            let gone = reply.gone.indices.contains(index) ? reply.gone[index] : []
+            let stamp = GrantStamp(time: reply.now, epoch: reply.epoch, gone: gone)
+            grant(ticket, stamp, localLife: 0, now: now)
         }
         compareCount(reply, now: now)
         answerRollCall(reply, jumped: jumped, now: now)
@@ -72,8 +81,11 @@ extension AgentState {
         }
         guard now > since + Self.mismatchPatience else { return }
         mismatchSince = nil
-        if reply.mine > waiters.count { pending.append(Item(operation: .reset)) }
-        resync(now: now)
+        if reply.mine > waiters.count {
+            pending.append(Item(operation: .reset))
+        } else {
+            resync(now: now)
+        }
     }
 
     private mutating func answerRollCall(_ reply: QueueReply, jumped: Bool, now: Micros) {
@@ -85,6 +97,7 @@ extension AgentState {
         let asked = RollCallAsked(run: run, epoch: reply.epoch)
         guard !jumped, answeredRollCall != asked, let time = clock.latest(at: now) else { return }
         answeredRollCall = asked
+        if !pauses.isEmpty { pending.append(Item(operation: .pauses(pauses))) }
         pending.append(Item(operation: .report(reports(time: time, now: now))))
         // It may be over as soon as all have answered.
         nextCall = min(nextCall, now + Pace.shortestRollCall)
@@ -118,6 +131,7 @@ extension AgentState {
     }
 
     package mutating func receive(_ push: QueuePush, now: Micros) {
+        latest = now
         switch push {
         case .rollCall:
             if mode == .connected { owesCall = true }
@@ -133,6 +147,12 @@ extension AgentState {
     }
 
     mutating func take(_ result: QueueResult, for item: Item, now: Micros) {
+        if case .reset = item.operation {
+            // All out first, then all in again.
+            if result == .resetting { pending.append(Item(operation: .reset)) } else { resync(now: now) }
+            return
+        }
+        if case .waitingShared = result, let id = item.waiter { share(id) }
         guard let id = item.waiter, let waiting = waiters[id] else { return }
         switch result {
         case .none, .resetting: break
@@ -152,6 +172,13 @@ extension AgentState {
         }
     }
 
+    /// It waits in the lane that its set shares.
+    private mutating func share(_ id: WaiterID) {
+        guard let waiting = waiters[id], let shared = waiting.waiter.shared else { return }
+        waiters[id]?.waiter = shared
+        waiters[id]?.ticket = QueueTicket(waiting.ticket, lane: shared.lane.key)
+    }
+
     private mutating func expect(_ wait: Micros, _ waiter: QueueWaiter, now: Micros) {
         for bucket in waiter.lane.buckets { expected[bucket.name] = (wait, now) }
     }
@@ -159,6 +186,8 @@ extension AgentState {
     /// A slot for one of ours: is it still good?
     mutating func grant(_ ticket: QueueTicket, _ stamp: GrantStamp, localLife life: Int, now: Micros) {
         let id = WaiterID(value: ticket.id)
+        // The answer that told so may have been lost.
+        if waiters[id]?.waiter.shared?.lane.key == ticket.lane { share(id) }
         guard let waiting = waiters[id], waiting.ticket.allowance == ticket.allowance else {
             return giveBack(ticket, stamp, requeue: false, life: life, now: now)
         }
@@ -181,6 +210,7 @@ extension AgentState {
         }
         remove(id)
         counters.grants += 1
+        countMoves(waiting, stamp)
         ledger.record(waiting.waiter.lane, costs: waiting.waiter.costs, at: deadline, sign: 1)
         if life > 0 {
             localUse.record(waiting.waiter.lane, costs: waiting.waiter.costs, at: deadline, sign: 1)

@@ -19,6 +19,13 @@ package struct AgentState: Sendable {
     package struct Waiting: Sendable {
         package var waiter: QueueWaiter
         package var ticket: QueueTicket
+        /// Of each of its buckets, how many had entered before it, in which life of the buckets; nil: not known.
+        var arrival: (counts: [Int], epoch: Micros)?
+
+        init(waiter: QueueWaiter, ticket: QueueTicket) {
+            self.waiter = waiter
+            self.ticket = ticket
+        }
     }
 
     struct Deadline: Comparable, Sendable {
@@ -45,6 +52,8 @@ package struct AgentState: Sendable {
     }
 
     static let beatInterval: Micros = 1_000_000
+    /// A beat goes with another call that leaves so long before it is due.
+    static let earlyBeat: Micros = 500_000
     /// A pushed grant is confirmed by some call within this time.
     static let confirmWithin: Micros = 600_000
     /// How long the store's count of this replica's tickets may differ.
@@ -94,6 +103,14 @@ package struct AgentState: Sendable {
     var nextProbe: Micros = Pace.never
     /// A call is due although nothing is pending.
     var owesCall = false
+    /// The time of the last input.
+    var latest: Micros
+    /// What calls really took, not yet told: it waits for another call, at most until `nextSettling`.
+    var settlements: [(grant: Grant, actual: [Int])] = []
+    var nextSettling: Micros = Pace.never
+    /// What the store last told of pauses.
+    var pauses: [QuotaPause] = []
+    var moves: [String: QuotaMoves] = [:]
     var ledger = UseLedger()
     /// Used by local pacing and not yet told to the store.
     var localUse = UseLedger()
@@ -106,6 +123,7 @@ package struct AgentState: Sendable {
     package init(id: String, settings: QueueSettings, now: Micros) {
         self.id = id
         self.settings = settings
+        latest = now
         mode = .connecting(since: now)
     }
 
@@ -116,7 +134,7 @@ package struct AgentState: Sendable {
     package var nextWake: Micros {
         var next = min(deadlines.first?.time ?? Pace.never, nextProbe)
         switch mode {
-        case .connected: next = min(next, nextBeat, nextCall)
+        case .connected: next = min(next, nextBeat, nextCall, inRollCall ? Pace.never : nextSettling)
         case .local: next = min(next, localDue)
         case .connecting(let since):
             if !waiters.isEmpty || mayGoLocal { next = min(next, since + Self.connectPatience) }
@@ -127,6 +145,7 @@ package struct AgentState: Sendable {
     }
 
     package mutating func wake(now: Micros) {
+        latest = now
         while let first = deadlines.first, first.time <= now {
             let id = WaiterID(value: first.id)
             if let waiting = remove(id) {
@@ -143,6 +162,7 @@ package struct AgentState: Sendable {
                 nextCall = Pace.never
                 owesCall = true
             }
+            if now >= nextSettling, !inRollCall { owesCall = true }
             if now >= nextBeat { beat(now: now) }
         case .local:
             if now >= localDue { callLocal([], now: now) }
@@ -217,6 +237,7 @@ package struct AgentState: Sendable {
             owner: id,
             part: LocalPacing.Part(count: max(1, peers.count), rank: peers.rank),
             buckets: told.values.sorted { $0.name.utf8Precedes($1.name) },
+            pauses: pauses,
             now: time
         )
         for use in untold { pacing.book(use.lane, costs: use.costs, at: time + use.at - now, now: time) }
@@ -280,7 +301,9 @@ package struct AgentState: Sendable {
 
     /// Takes what is pending, in calls of a bounded size.
     package mutating func flush() {
-        guard mode == .connected else { return }
+        guard mode == .connected, !pending.isEmpty || owesCall else { return }
+        if nextBeat < latest + Self.earlyBeat { beat(now: latest) }
+        settleAll()
         while !pending.isEmpty || owesCall {
             owesCall = false
             number += 1

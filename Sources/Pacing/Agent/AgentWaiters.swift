@@ -3,6 +3,7 @@ internal import NIOCore
 /// What the callers ask for.
 extension AgentState {
     package mutating func enter(_ waiter: QueueWaiter, now: Micros) {
+        latest = now
         if let bucket = waiter.tooLargeFor { return refuse(waiter, .tooLargeForQuota(bucket: bucket)) }
         switch mode {
         case .cut: return refuse(waiter, .unavailable)
@@ -42,6 +43,7 @@ extension AgentState {
     }
 
     package mutating func leave(_ id: WaiterID, now: Micros) {
+        latest = now
         guard let waiting = remove(id) else { return }
         counters.left += 1
         tellLeft(waiting.ticket, now: now)
@@ -91,7 +93,7 @@ extension AgentState {
                 pending.append(Item(operation: .back(grant.ticket, grant.stamp, requeue: false)))
             }
         }
-        if requeue { add(sameTicket ? waiter : QueueWaiter(waiter, allowance: wanted), patience: nil, now: now) }
+        if requeue { add(sameTicket ? waiter : waiter.living(wanted), patience: nil, now: now) }
     }
 
     /// The upstream answered 429.
@@ -110,7 +112,7 @@ extension AgentState {
     ) {
         counters.refusals += 1
         let waiter = grant.waiter
-        let names = bucket.map { [$0] } ?? waiter.requestBuckets
+        let names = waiter.buckets(named: bucket)
         var waits = requeue && waiter.deadline > now + (hold ?? 0)
         if let learned {
             for (figures, cost) in zip(waiter.lane.buckets, waiter.costs)
@@ -169,24 +171,6 @@ extension AgentState {
             lane: grant.waiter.lane
         )
         if isOurs { callLocal([item], now: now) } else { pending.append(item) }
-    }
-
-    /// What the call really took of each bucket, in the order of its costs' names.
-    package mutating func settle(_ grant: Grant, costs: [String: Int], now: Micros) {
-        let waiter = grant.waiter
-        let actual = zip(waiter.lane.buckets, waiter.costs).map { max(0, costs[$0.name] ?? $1) }
-        guard actual != waiter.costs else { return }
-        let at = grant.deadline.micros
-        ledger.record(waiter.lane, costs: waiter.costs, at: at, sign: -1)
-        ledger.record(waiter.lane, costs: actual, at: at, sign: 1)
-        let item = Item(operation: .settle(grant.ticket, grant.stamp, costs: actual))
-        if grant.localLife == 0 {
-            pending.append(item)
-        } else if grant.localLife == localLife, mode == .local {
-            localUse.record(waiter.lane, costs: waiter.costs, at: at, sign: -1)
-            localUse.record(waiter.lane, costs: actual, at: at, sign: 1)
-            callLocal([item], now: now)
-        }
     }
 
     package mutating func pause(quota: String, paused: Bool, now: Micros) {

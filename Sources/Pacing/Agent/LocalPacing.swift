@@ -23,11 +23,12 @@ struct LocalPacing: Sendable {
     /// - Parameters:
     ///   - buckets: as the store last told.
     ///   - now: the store's time, as reckoned.
-    init(owner: String, part: Part, buckets: [BucketState], now: Micros) {
+    init(owner: String, part: Part, buckets: [BucketState], pauses: [QuotaPause], now: Micros) {
         self.owner = owner
         self.part = part
         state = QueueState(run: Self.run)
         state.now = now
+        for pause in pauses { state.pause(pause) }
         for bucket in buckets { adopt(bucket, now: now) }
     }
 
@@ -92,7 +93,7 @@ struct LocalPacing: Sendable {
 
     mutating func call(lanes: [LaneFigures], operations: [QueueOperation], maxWaiting: Int, now: Micros) -> QueueReply {
         number += 1
-        let parts = lanes.map { LaneFigures(key: $0.key, buckets: $0.buckets.map(figures)) }
+        let parts = lanes.map { LaneFigures(key: $0.key, buckets: $0.buckets.map(figures), shared: $0.shared) }
         let call = QueueCall(
             replica: owner,
             number: number,

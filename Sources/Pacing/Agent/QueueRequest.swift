@@ -2,8 +2,11 @@ package import NIOCore
 
 /// One bucket of a quota, as the configuration has it.
 package struct BucketSpec: Sendable, Hashable {
-    /// Unique within the upstream: the quota's name, with `/model` behind it for scope model.
-    package var name: String
+    /// Unique within the upstream: the quota's name, with `/model` behind it for scope model. The part behind the first
+    /// `/` of a long one is its hash: callers choose models, and 256 sub-windows carry the name.
+    package let name: String
+    /// Where it counts while too many sets of buckets are known: the quota's name and `/*`. Nil: always by itself.
+    package var overflow: String?
     /// Units a window, headroom taken off; ≥ 1.
     package var limit: Int
     package var per: Duration
@@ -20,14 +23,22 @@ package struct BucketSpec: Sendable, Hashable {
         per: Duration,
         burst: Int,
         guardInterval: Duration? = nil,
-        reset: Duration? = nil
+        reset: Duration? = nil,
+        overflow: String? = nil
     ) {
-        self.name = name
+        self.name = Self.storable(name)
+        self.overflow = overflow
         self.limit = limit
         self.per = per
         self.burst = burst
         self.guardInterval = guardInterval ?? Self.guardInterval(for: per)
         self.reset = reset
+    }
+
+    private static func storable(_ name: String) -> String {
+        guard name.utf8.count > 96 || name.utf8.contains(0) else { return name }
+        let quota = name.prefix { $0 != "/" }
+        return quota.utf8.count < name.utf8.count ? "\(quota)/\(StorableName.hash(name))" : StorableName.hash(name)
     }
 
     /// As the model was measured with: 20 ms up to a second, 50 ms at 5 s, 120 ms from a minute on.

@@ -69,6 +69,8 @@ package enum QueueFailure: String, Sendable, CaseIterable {
     case outOfMemory = "out_of_memory"
     /// A replica that was a master, or a disk that is full.
     case readOnly = "read_only"
+    /// Redis is still reading its data, lacks the replicas that it needs to write, or runs another script.
+    case notReady = "not_ready"
     case other
 
     package init(_ error: QueueStoreError) {
@@ -79,6 +81,7 @@ package enum QueueFailure: String, Sendable, CaseIterable {
             switch message.prefix(while: { $0 != " " }) {
             case "OOM": self = .outOfMemory
             case "READONLY", "MISCONF": self = .readOnly
+            case "LOADING", "NOREPLICAS", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY": self = .notReady
             default: self = .other
             }
         }

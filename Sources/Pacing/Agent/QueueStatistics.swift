@@ -99,7 +99,8 @@ extension AgentState {
             isReady: isReady,
             waiting: waiters.count,
             counters: counters,
-            quotas: quotas.values.sorted { $0.name.utf8Precedes($1.name) }
+            quotas: quotas.values.sorted { $0.name.utf8Precedes($1.name) },
+            moves: moves.values.sorted { $0.quota.utf8Precedes($1.quota) }
         )
     }
 }

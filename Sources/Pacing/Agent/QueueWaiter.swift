@@ -9,8 +9,10 @@ package final class QueueWaiter: Sendable {
     let lane: LaneFigures
     /// In the order of the lane's buckets, estimates clamped.
     let costs: [Int]
+    /// What the caller names its buckets: as the lane does, unless the lane is the shared one.
+    private let names: [String]
     /// Whose hold an upstream's refusal is that names no quota: those counted in requests.
-    let requestBuckets: [String]
+    private let requests: [Int]
     let client: String
     let user: String
     let weight: Int
@@ -34,18 +36,20 @@ package final class QueueWaiter: Sendable {
     ) {
         let sorted = request.costs.sorted { $0.bucket.name.utf8Precedes($1.bucket.name) }
         self.id = id
+        names = sorted.map(\.bucket.name)
         lane = LaneFigures(
-            key: LaneKey(names: sorted.map(\.bucket.name), urgency: request.urgency),
-            buckets: sorted.map(\.bucket.figures)
+            key: LaneKey(names: names, urgency: request.urgency),
+            buckets: sorted.map(\.bucket.figures),
+            shared: Self.shared(sorted.map(\.bucket))
         )
         costs = sorted.map { cost in
             let units = max(1, cost.units)
             return cost.isEstimate ? min(units, max(1, cost.bucket.limit)) : units
         }
-        let counted = sorted.filter { !$0.isEstimate }
-        requestBuckets = (counted.isEmpty ? sorted : counted).map(\.bucket.name)
-        client = Self.storable(request.client)
-        user = Self.storable(request.user)
+        let counted = sorted.indices.filter { !sorted[$0].isEstimate }
+        requests = counted.isEmpty ? Array(sorted.indices) : counted
+        client = StorableName.of(request.client)
+        user = StorableName.of(request.user)
         weight = min(max(1, request.weight), 1_000_000)
         allowance = min(max(1, request.allowance.micros), Pace.longestAllowance)
         entered = now
@@ -56,12 +60,13 @@ package final class QueueWaiter: Sendable {
         self.event = event
     }
 
-    /// The same caller, whose grants have to live longer.
-    init(_ other: QueueWaiter, allowance: Micros) {
+    /// The same caller, whose grants have to live longer, or in another lane.
+    private init(_ other: QueueWaiter, lane: LaneFigures, allowance: Micros) {
         id = other.id
-        lane = other.lane
+        self.lane = lane
         costs = other.costs
-        requestBuckets = other.requestBuckets
+        names = other.names
+        requests = other.requests
         client = other.client
         user = other.user
         weight = other.weight
@@ -72,6 +77,31 @@ package final class QueueWaiter: Sendable {
         wantsPosition = other.wantsPosition
         loop = other.loop
         event = other.event
+    }
+
+    func living(_ allowance: Micros) -> QueueWaiter { QueueWaiter(self, lane: lane, allowance: allowance) }
+
+    /// Where it waits with those of other sets.
+    var shared: QueueWaiter? { lane.sharedLane.map { QueueWaiter(self, lane: $0, allowance: allowance) } }
+
+    /// The names by which the store knows its buckets.
+    ///
+    /// - Parameter name: as the caller has it; nil: all that count requests.
+    func buckets(named name: String?) -> [String] {
+        guard let name else { return requests.map { lane.buckets[$0].name } }
+        return [names.firstIndex(of: name).map { lane.buckets[$0].name } ?? name]
+    }
+
+    /// Units of each of the lane's buckets.
+    func costs(_ actual: [String: Int]) -> [Int] { zip(names, costs).map { max(0, actual[$0] ?? $1) } }
+
+    /// Where some of the buckets have an overflow, and the others stand in the same order with it.
+    private static func shared(_ buckets: [BucketSpec]) -> [String]? {
+        let names = buckets.map { $0.overflow ?? $0.name }
+        guard names != buckets.map(\.name), zip(names, names.dropFirst()).allSatisfy({ $0.utf8Precedes($1) }) else {
+            return nil
+        }
+        return names
     }
 
     /// The bucket of which it takes more than all.
@@ -97,19 +127,5 @@ package final class QueueWaiter: Sendable {
         guard let loop, !loop.inEventLoop else { return self.event(event) }
         let deliver = self.event
         loop.execute { deliver(event) }
-    }
-
-    /// A name as a store's key can hold it: short and without NUL, which parts its fields. Others by their hash.
-    private static func storable(_ name: String) -> String {
-        let bytes = name.utf8
-        guard bytes.count > 64 || bytes.contains(0) else { return name }
-        var first: UInt64 = 0xcbf2_9ce4_8422_2325
-        var second: UInt64 = 0x9e37_79b9_7f4a_7c15
-        for byte in bytes {
-            first = (first ^ UInt64(byte)) &* 0x100_0000_01b3
-            second = (second &+ UInt64(byte)) &* 0xff51_afd7_ed55_8ccd
-            second ^= second >> 32
-        }
-        return "#" + String(first, radix: 16) + String(second, radix: 16)
     }
 }

@@ -14,3 +14,22 @@ package struct QuotaMoves: Sendable, Equatable {
 
     package init(quota: String) { self.quota = quota }
 }
+
+extension AgentState {
+    /// What went before the call since it entered, against what waited then.
+    mutating func countMoves(_ waiting: Waiting, _ stamp: GrantStamp) {
+        guard let arrival = waiting.arrival, arrival.epoch == stamp.epoch else { return }
+        for (figures, (entered, gone)) in zip(waiting.waiter.lane.buckets, zip(arrival.counts, stamp.gone)) {
+            let quota = String(figures.name.prefix { $0 != "/" })
+            var moves = moves[quota] ?? QuotaMoves(quota: quota)
+            if gone > entered {
+                moves.behind += 1
+                moves.placesBehind += gone - entered
+            } else if gone < entered {
+                moves.before += 1
+                moves.placesBefore += entered - gone
+            }
+            self.moves[quota] = moves
+        }
+    }
+}

@@ -14,6 +14,12 @@ struct UseLedger: Sendable {
 
     var isEmpty: Bool { accounts.values.allSatisfy(\.slots.isEmpty) }
 
+    /// When the slot ends that a use at that time is kept in.
+    static func slotEnd(of time: Micros, _ figures: BucketFigures) -> Micros {
+        let width = Account(figures: figures).width
+        return (time / width + 1) * width - 1
+    }
+
     /// - Parameter amount: negative where a grant is handed back.
     mutating func record(_ lane: LaneFigures, costs: [Int], at time: Micros, sign: Int) {
         for (figures, cost) in zip(lane.buckets, costs) {
