@@ -10,9 +10,7 @@ from .quota import Quota
 MODEL = "gemini-2.5-flash"
 EMBEDDING_MODEL = "gemini-embedding-001"
 _GENERATE = b'{"contents":[{"role":"user","parts":[{"text":"Summarise these notes in three sentences."}]}]}'
-_CHAT = (
-    b'{"model":"' + MODEL.encode() + b'","stream":true,"messages":[{"role":"user","content":"Summarise these notes."}]}'
-)
+_CHAT = b'{"model":"' + MODEL.encode() + b'","stream":true,"messages":[{"role":"user","content":"Summarise these notes."}]}'
 
 
 @dataclass(frozen=True)
@@ -128,10 +126,10 @@ class _Connection:
         call.status = int(head[9:12])
         if (at := head.find("queue;dur=")) >= 0:
             call.queued = float(head[at + 10 :].split(",", 1)[0].split("\r", 1)[0])
-        if "transfer-encoding: chunked" in head:
+        if "\r\ntransfer-encoding: chunked" in head:
             await self._read_chunks(reader, call)
-        elif (at := head.find("content-length:")) >= 0:
-            await reader.readexactly(int(head[at + 15 :].split("\r\n", 1)[0]))
+        elif (at := head.find("\r\ncontent-length:")) >= 0:
+            await reader.readexactly(int(head[at + 17 :].split("\r\n", 1)[0]))
         else:
             raise BrokenOff(head)
         call.answered = now()

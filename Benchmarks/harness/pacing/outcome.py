@@ -10,7 +10,7 @@ from statistics import fmean, median
 
 from ..fleet import Fleet
 from . import order
-from .callers import Call, Callers, Client, Load
+from .callers import Callers, Client, Load
 from .quota import Arrival, Use, Windows, use, windows
 from .rig import Binaries, Cores, Replicas, Spent, Upstream
 from .scenes import Scene
@@ -112,9 +112,7 @@ def run(fleet: Fleet, binaries: Binaries, cores: Cores, scene: Scene, lag: int) 
     return _work_out(scene, load, arrivals, upstream.fullest(), before - idle, spent, lag)
 
 
-def _work_out(
-    scene: Scene, load: Load, arrivals: list[Arrival], fullest: int, idle: Spent, spent: Spent, lag: int
-) -> Outcome:
+def _work_out(scene: Scene, load: Load, arrivals: list[Arrival], fullest: int, idle: Spent, spent: Spent, lag: int) -> Outcome:
     at = {arrival.call: arrival.at for arrival in arrivals if arrival.status != 429}
     slots = sorted((time, call) for call, time in at.items())
     contended = len(load.calls) > 0 and len(scene.clients) > 1
@@ -195,5 +193,3 @@ def _expected(scene: Scene, load: Load, at: dict[str, int]) -> list[tuple[float,
         for call in load.calls
         if call.expected is not None and call.id in at and call.sent >= begin
     ]
-
-

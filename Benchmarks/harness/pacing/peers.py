@@ -15,13 +15,12 @@ from functools import partial
 from pathlib import Path
 
 from .. import peers as servers
-from ..fleet import DidNotStart, Fleet, free_port
+from ..fleet import DidNotStart, Fleet
 from ..install import python_of
 from ..paths import PEERS
-from ..templates import render
 from .callers import MODEL, BrokenOff, Call, Callers, Client, now
 from .outcome import quantile
-from .quota import Quota, windows
+from .quota import Arrival, Quota, windows
 from .rig import Binaries, Cores, Replicas, Upstream, start_redis
 
 PROCESSES = 3
@@ -51,6 +50,9 @@ class PeerOutcome:
     failed: int
     # From a caller's first try to its answer, in seconds, by kind of client.
     times: dict[str, list[float]]
+    arrivals: list[Arrival]
+    # When the load began, in microseconds.
+    began: int
 
     def p50(self, group: str) -> float:
         return quantile(self.times.get(group, []), 0.5)
@@ -67,6 +69,10 @@ class Ended:
     seconds: float
     status: int
     refusals: int
+
+
+# When the load began, in microseconds, and what ended.
+Loaded = tuple[int, list[Ended]]
 
 
 @dataclass(frozen=True)
@@ -120,13 +126,13 @@ def _openai(client: Client, call: str, port: int) -> bytes:
     ).encode()
 
 
-def _load(around: Around, ports: list[int], message) -> list[Ended]:
+def _load(around: Around, ports: list[int], message) -> Loaded:
     callers = _Retrying(_CLIENTS, ports, around.quota, message)
-    asyncio.run(callers.run(around.seconds))
-    return callers.ended
+    load = asyncio.run(callers.run(around.seconds))
+    return load.began, callers.ended
 
 
-def _sluice(around: Around) -> list[Ended]:
+def _sluice(around: Around) -> Loaded:
     replicas = Replicas(around.fleet, around.binaries.gateway, around.cores, around.upstream, _CLIENTS, PROCESSES)
     time.sleep(1)
     return _load(around, replicas.ports, _gemini)
@@ -147,15 +153,13 @@ def _surroundings(around: Around, **values: object) -> servers.Surroundings:
     return servers.Surroundings(around.fleet, around.cores.server, values, around.binaries.gateway, {})
 
 
-def _nginx(around: Around) -> list[Ended]:
+def _nginx(around: Around) -> Loaded:
     surroundings = _surroundings(around)
-    ports = [
-        servers.start_nginx(surroundings, f"nginx-{number}", "nginx/lua-window.conf").port for number in range(PROCESSES)
-    ]
+    ports = [servers.start_nginx(surroundings, f"nginx-{number}", "nginx/lua-window.conf").port for number in range(PROCESSES)]
     return _load(around, ports, _gemini)
 
 
-def _litellm(around: Around) -> list[Ended]:
+def _litellm(around: Around) -> Loaded:
     surroundings = _surroundings(around)
     ports = [
         servers.start_litellm(surroundings, f"litellm-{number}", "litellm/router.yaml").port for number in range(PROCESSES)
@@ -167,13 +171,11 @@ def _litellm(around: Around) -> list[Ended]:
     return _load(around, ports, _openai)
 
 
-def _workers(around: Around, peer: str) -> list[Ended]:
+def _workers(around: Around, peer: str) -> Loaded:
     """Each process has every third caller."""
     redis = start_redis(around.fleet, around.cores.load)
     callers = [
-        {"client": client.name, "pause": client.pause * around.quota.slot}
-        for client in _CLIENTS
-        for _ in range(client.callers)
+        {"client": client.name, "pause": client.pause * around.quota.slot} for client in _CLIENTS for _ in range(client.callers)
     ]
     outs: list[Path] = []
     for number in range(PROCESSES):
@@ -189,18 +191,21 @@ def _workers(around: Around, peer: str) -> list[Ended]:
     deadline = time.monotonic() + around.seconds + 30
     while not all(out.exists() and out.stat().st_size for out in outs):
         if time.monotonic() > deadline:
-            raise DidNotStart(f"{peer}: no result; its log:\n{around.fleet.folder.joinpath(outs[0].stem + '.log').read_text()[-1500:]}")
+            raise DidNotStart(
+                f"{peer}: no result; its log:\n{around.fleet.folder.joinpath(outs[0].stem + '.log').read_text()[-1500:]}"
+            )
         time.sleep(0.2)
     time.sleep(0.3)
-    return [
+    calls = [call for out in outs for call in json.loads(out.read_text())]
+    ended = [
         Ended(call["client"].partition("-")[0], (call["answered"] - call["sent"]) / 1e6, call["status"], call["refusals"])
-        for out in outs
-        for call in json.loads(out.read_text())
+        for call in calls
         if call["answered"] is not None
     ]
+    return min(call["sent"] for call in calls), ended
 
 
-PEERS_BY_NAME: dict[str, Callable[[Around], list[Ended]]] = {
+PEERS_BY_NAME: dict[str, Callable[[Around], Loaded]] = {
     "sluice": _sluice,
     "litellm": _litellm,
     "llmratelimiter": partial(_workers, peer="llmratelimiter"),
@@ -218,8 +223,8 @@ def needs(names: list[str] | None) -> set[str]:
 def run(fleet: Fleet, binaries: Binaries, cores: Cores, name: str, quota: Quota, seconds: float) -> PeerOutcome:
     """The upstream does not count what it refuses: kinder to those who are refused than the other scenes' is."""
     upstream = Upstream(fleet, binaries.simulator, cores.load, quota, counts_refused=False)
-    ended = PEERS_BY_NAME[name](Around(fleet, binaries, cores, quota, upstream, seconds))
-    arrivals = upstream.arrivals({})
+    began, ended = PEERS_BY_NAME[name](Around(fleet, binaries, cores, quota, upstream, seconds))
+    arrivals = [arrival for arrival in upstream.arrivals({}) if arrival.at >= began]
     held = windows(arrivals, quota)
     times: dict[str, list[float]] = defaultdict(list)
     for call in ended:
@@ -235,4 +240,6 @@ def run(fleet: Fleet, binaries: Binaries, cores: Cores, name: str, quota: Quota,
         refusals=sum(call.refusals for call in ended),
         failed=sum(call.status != 200 for call in ended),
         times=dict(times),
+        arrivals=arrivals,
+        began=began,
     )

@@ -13,7 +13,7 @@ class Quota:
 
     @property
     def name(self) -> str:
-        return f"{self.requests}/{ {1: 's', 60: 'min'}.get(self.seconds, f'{self.seconds} s')}"
+        return f"{self.requests}/{ {1: 's', 60: 'min'}.get(self.seconds, f'{self.seconds} s') }"
 
     @property
     def rate(self) -> float:
@@ -56,7 +56,7 @@ def windows(arrivals: list[Arrival], quota: Quota) -> Windows:
     arrivals = sorted(arrivals, key=lambda one: one.at)
     length = quota.seconds * 1_000_000
     first = held = fullest = over = 0
-    for last, arrival in enumerate(arrivals):
+    for arrival in arrivals:
         held += arrival.units
         while arrival.at - arrivals[first].at >= length:
             held -= arrivals[first].units
@@ -64,21 +64,6 @@ def windows(arrivals: list[Arrival], quota: Quota) -> Windows:
         fullest = max(fullest, held)
         over += held > quota.requests
     return Windows(fullest, over)
-
-
-def running_sums(arrivals: list[Arrival], quota: Quota) -> list[tuple[int, int]]:
-    """For each arrival: its time, and the units in the window that ends with it."""
-    arrivals = sorted(arrivals, key=lambda one: one.at)
-    length = quota.seconds * 1_000_000
-    first = held = 0
-    sums = []
-    for arrival in arrivals:
-        held += arrival.units
-        while arrival.at - arrivals[first].at >= length:
-            held -= arrivals[first].units
-            first += 1
-        sums.append((arrival.at, held))
-    return sums
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from ..report import table
 from .outcome import Outcome, quantile
 from .peers import PeerOutcome
-from .quota import running_sums
+from .quota import Arrival
 from .verdicts import Verdict, verdicts
 
 
@@ -18,9 +18,7 @@ def outcome_text(outcome: Outcome) -> str:
         f"{quota.requests} (the simulator counted {outcome.simulator_fullest}), {outcome.windows.over} arrivals over it",
     ]
     if scene.key != "lone":
-        lines.append(
-            f"  use: {use.units} units in {use.seconds:.1f} s from the second window on = {use.part:.2%} of the quota"
-        )
+        lines.append(f"  use: {use.units} units in {use.seconds:.1f} s from the second window on = {use.part:.2%} of the quota")
         lines.append(
             f"  order: {right[0]} of {right[1]} slots went to the client that the order rule names; {outcome.left} calls hung up"
         )
@@ -40,7 +38,9 @@ def outcome_text(outcome: Outcome) -> str:
     if outcome.shares:
         lines.append(
             "  units served: "
-            + ", ".join(f"{name} {share.units} = {share.part:.2%} (by weight {share.due:.2%})" for name, share in outcome.shares.items())
+            + ", ".join(
+                f"{name} {share.units} = {share.part:.2%} (by weight {share.due:.2%})" for name, share in outcome.shares.items()
+            )
         )
     if outcome.waits:
         rows = [["client", "calls", "mean s", "order rule", "off by", "p99 s", "longest s", "order rule", "may be"]]
@@ -58,7 +58,6 @@ def outcome_text(outcome: Outcome) -> str:
 
 def outcome_json(outcome: Outcome) -> dict:
     """With the arrivals, so that anybody can count windows by another rule, and draw them."""
-    begin = outcome.arrivals[0].at
     return {
         "scene": outcome.scene.key,
         "label": outcome.scene.label,
@@ -81,9 +80,14 @@ def outcome_json(outcome: Outcome) -> dict:
         "expected": outcome.expected,
         "waits": {name: asdict(waits) for name, waits in outcome.waits.items()},
         "shares": {name: asdict(share) for name, share in outcome.shares.items()},
-        "running": [((time - begin) / 1e6, units) for time, units in running_sums(outcome.arrivals, outcome.scene.quota)],
+        "arrivals_at": arrivals_at(outcome.arrivals, outcome.arrivals[0].at),
         "verdicts": [verdict_json(verdict) for verdict in verdicts(outcome)],
     }
+
+
+def arrivals_at(arrivals: list[Arrival], begin: int) -> list[tuple[float, int, int | None]]:
+    """Of each: seconds from the beginning, units, status."""
+    return [((one.at - begin) / 1e6, one.units, one.status) for one in arrivals]
 
 
 def verdict_json(verdict: Verdict) -> dict:
@@ -93,22 +97,30 @@ def verdict_json(verdict: Verdict) -> dict:
 def peers_text(outcomes: list[PeerOutcome], title: str) -> str:
     head = [
         "", "answers", "of the quota", "429s upstream", "most in a window", "refusals seen", "calls failed",
-        "heavy p50 s", "p99 s", "light p50 s", "p99 s",
+        "heavy answers", "p50 s", "p99 s", "light answers", "p50 s", "p99 s",
     ]  # fmt: skip
     rows = [head]
     for one in outcomes:
-        rows.append(
-            [
-                one.name, f"{one.answers}", f"{one.part:.0%}", f"{one.refused}", f"{one.fullest}", f"{one.refusals}", f"{one.failed}",
-                f"{one.p50('heavy'):.2f}", f"{one.p99('heavy'):.2f}", f"{one.p50('light'):.2f}", f"{one.p99('light'):.2f}",
-            ]
-        )  # fmt: skip
+        row = [
+            one.name,
+            f"{one.answers}",
+            f"{one.part:.0%}",
+            f"{one.refused}",
+            f"{one.fullest}",
+            f"{one.refusals}",
+            f"{one.failed}",
+        ]
+        for group in ("heavy", "light"):
+            times = one.times.get(group, [])
+            row.append(f"{len(times)}")
+            row += [f"{quantile(times, part):.2f}" if times else "none" for part in (0.5, 0.99)]
+        rows.append(row)
     return f"{title}\n{table(rows)}"
 
 
 def peer_json(one: PeerOutcome) -> dict:
     return {
         "name": one.name, "answers": one.answers, "part": one.part, "refused": one.refused, "fullest": one.fullest,
-        "refusals": one.refusals, "failed": one.failed,
+        "refusals": one.refusals, "failed": one.failed, "arrivals_at": arrivals_at(one.arrivals, one.began),
         "waits": {group: {"p50": one.p50(group), "p99": one.p99(group), "count": len(times)} for group, times in one.times.items()},
     }  # fmt: skip

@@ -1,0 +1,1 @@
+"""Charts as small SVG files, readable on light and dark pages."""
