@@ -19,6 +19,18 @@ package enum CallMethod: Sendable, Equatable, Hashable {
         case .other(let name): name
         }
     }
+
+    /// Whether it counts against quotas of tokens. Counting tokens is free, and batches that wait for days have quotas of
+    /// their own (ai.google.dev/gemini-api/docs/tokens, …/rate-limits).
+    package var costsTokens: Bool {
+        switch self {
+        case .countTokens, .other("batchGenerateContent"), .other("asyncBatchEmbedContent"): false
+        default: true
+        }
+    }
+
+    /// Whether its answer costs output tokens.
+    package var producesTokens: Bool { self == .generateContent || self == .streamGenerateContent }
 }
 
 extension CallMethod {

@@ -25,6 +25,10 @@ struct JSONLexer {
     private(set) var text: [UInt8] = []
     /// Whether the token was longer than what `text` holds.
     private(set) var isTruncated = false
+    /// Bytes of the last string, or of the one under way, about as they are unescaped, kept or not.
+    private(set) var length = 0
+    /// Whether a string has begun and not ended.
+    var isInString: Bool { state == .inString || state == .inEscape }
     private var hasEscape = false
     private var state = State.between
 
@@ -40,6 +44,7 @@ struct JSONLexer {
             case .inString:
                 let end = bytes.plainTextEnd(from: index)
                 if captures { keep(bytes, index..<end) }
+                length += end - index
                 index = end
                 guard index < bytes.count else { return nil }
                 index += 1
@@ -59,6 +64,8 @@ struct JSONLexer {
                 index += 1
                 state = .inString
                 keep(byte)
+                // Four digits follow, for one to three bytes.
+                length += byte == UInt8(ascii: "u") ? -2 : 1
             case .inScalar:
                 if Self.isScalarByte(byte) {
                     index += 1
@@ -108,6 +115,7 @@ struct JSONLexer {
     private mutating func beginText() {
         text.removeAll(keepingCapacity: true)
         isTruncated = !captures
+        length = 0
         hasEscape = false
     }
 

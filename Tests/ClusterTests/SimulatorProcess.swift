@@ -11,7 +11,14 @@ final class SimulatorProcess: Sendable {
         let call: String?
         let model: String?
         let status: Int?
+        let requestID: String?
+        let tokens: Int?
         let outcome: String
+
+        private enum CodingKeys: String, CodingKey {
+            case at, path, method, call, model, status, tokens, outcome
+            case requestID = "request_id"
+        }
     }
 
     let port: Int

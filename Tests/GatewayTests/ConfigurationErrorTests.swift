@@ -75,8 +75,12 @@ import Testing
             ),
             ("[server]\ntls = { certificate = \"c\" }", "f:2: server.tls: not available in this version"),
             ("[redis]\nurl = \"http://r\"", "f:2: redis.url: must be redis://host:6379/0"),
-            ("[redis]\nurl = \"redis+sentinel://r\"", "f:2: redis.url: not available in this version"),
-            ("[redis]\nurl = \"redis+cluster://r\"", "f:2: redis.url: not available in this version"),
+            (
+                "[redis]\nurl = \"redis+sentinel://r\"",
+                "f:2: redis.url: not a Redis URL: after the sentinels stands the master's name"
+            ),
+            ("[redis]\nurl = \"redis+cluster://r/1\"", "f:2: redis.url: not a Redis URL: a cluster has database 0"),
+            ("[redis]\nurl = \"redis://a,b\"", "f:2: redis.url: not a Redis URL: several hosts go with"),
             ("[redis]\nca = \"/absent.pem\"", "f:2: redis.ca: there is no readable file"),
             ("[redis]\nkey = \"/k.pem\"", "f:2: redis.key: certificate and key go together"),
             (
@@ -84,7 +88,7 @@ import Testing
                 "f:2: redis.on_failure: must be \"local\", \"open\" or \"closed\", is \"opn\"; did"
             ),
             ("[redis]\nprefix = \"a{b}\"", "f:2: redis.prefix: must be 1 to 64 letters"),
-            ("[cache]\nredis = \"redis+cluster://r\"", "f:2: cache.redis: not available in this version"),
+            ("[cache]\nredis = \"redis+cluster://r:x\"", "f:2: cache.redis: not a Redis URL: the port is no number"),
             ("[admin]\nmetrics = true", "f:2: admin.metrics: must be a string, is a boolean"),
             ("[auth]\nmode = \"off\"", "f:2: auth.mode: must be \"required\", \"optional\" or \"none\", is \"off\""),
             ("[[client]]\nkey = \"K\"", "f:1: client[0]: has no name"),
@@ -162,18 +166,21 @@ import Testing
                 "upstream[1].quota[0].pre: unknown key; did you mean \"per\"?"
             ),
             ("upstream", "url = \"http://h\"", "quota = [{ requests = 1 }]", "upstream[1].quota[0]: has no per"),
-            ("upstream", "url = \"http://h\"", "quota = [{ per = \"1m\" }]", "upstream[1].quota[0]: has no requests"),
             (
-                "upstream", "url = \"http://h\"", "quota = [{ per = \"1m\", tokens = 1 }]",
-                "upstream[1].quota[0].tokens: not available in this version"
+                "upstream", "url = \"http://h\"", "quota = [{ per = \"1m\" }]",
+                "upstream[1].quota[0]: has neither requests nor tokens"
             ),
             (
-                "upstream", "url = \"http://h\"", "quota = [{ per = \"1d\", requests = 1, reset = \"00:00 UTC\" }]",
-                "upstream[1].quota[0].reset: not available in this version"
+                "upstream", "url = \"http://h\"", "quota = [{ per = \"1m\", tokens = 1 }]",
+                "upstream[1].quota[0].tokens: answers of dialect \"http\" tell no tokens"
+            ),
+            (
+                "upstream", "url = \"http://h\"", "quota = [{ per = \"2d\", requests = 1, reset = \"00:00 UTC\" }]",
+                "upstream[1].quota[0].reset: begins each day anew: it needs per"
             ),
             (
                 "upstream", "url = \"http://h\"", "quota = [{ per = \"1d\", requests = 1, count = \"input\" }]",
-                "upstream[1].quota[0].count: not available in this version"
+                "upstream[1].quota[0].count: says which tokens are meant"
             ),
             (
                 "upstream", "url = \"http://h\"", "quota = [{ per = \"1m\", requests = 10, burst = 11 }]",

@@ -114,7 +114,8 @@ import Testing
         #expect(upstream.queue.heartbeat == .seconds(12))
         var quota = Configuration.Quota()
         quota.name = "rpm"
-        quota.requests = 87
+        quota.limit = 87
+        quota.whole = 100
         quota.per = .seconds(60)
         quota.scope = .upstream
         quota.models = ["gemini-2.5-*"]
@@ -166,7 +167,7 @@ import Testing
     func burst(quota: String, requests: Int, burst: Int) throws {
         let text = soundConfiguration.replacing("[[route]]", with: "[[upstream.quota]]\n\(quota)\n[[route]]")
         let read = try readConfiguration(text).upstreams[0].quotas[0]
-        #expect(read.requests == requests)
+        #expect(read.limit == requests)
         #expect(read.burst == burst)
     }
 

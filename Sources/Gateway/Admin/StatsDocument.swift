@@ -83,6 +83,8 @@ package struct StatsDocument: Codable, Sendable, Equatable {
         package var oldestWait = 0.0
         package var expectedWait = 0.0
         package var upstream429s = 0
+        /// Units that others used of it, noticed by the upstream's refusals within the last window.
+        package var usedElsewhere = 0
         package var hold = 0.0
         package var paused = false
         enum CodingKeys: String, CodingKey {
@@ -93,6 +95,7 @@ package struct StatsDocument: Codable, Sendable, Equatable {
             case oldestWait = "oldest_wait"
             case expectedWait = "expected_wait"
             case upstream429s = "upstream_429s"
+            case usedElsewhere = "used_elsewhere"
             case hold, paused
         }
 
@@ -114,6 +117,7 @@ package struct StatsDocument: Codable, Sendable, Equatable {
             try container.encode(oldestWait, forKey: .oldestWait)
             try container.encode(expectedWait, forKey: .expectedWait)
             try container.encode(upstream429s, forKey: .upstream429s)
+            try container.encode(usedElsewhere, forKey: .usedElsewhere)
             try container.encode(hold, forKey: .hold)
             try container.encode(paused, forKey: .paused)
         }

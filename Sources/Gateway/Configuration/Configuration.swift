@@ -149,19 +149,34 @@ extension Configuration {
     package struct Quota: Sendable, Equatable {
         package enum Scope: String, Sendable, Equatable, CaseIterable { case model, upstream }
         package enum Batch: String, Sendable, Equatable, CaseIterable { case items, call }
+        /// Which tokens of a call are counted.
+        package enum TokenCount: String, Sendable, Equatable, CaseIterable { case input, output, total }
+        package enum Unit: Sendable, Equatable { case requests, tokens(TokenCount) }
         package var name = ""
+        package var unit = Unit.requests
         /// In a window, headroom taken off; at least 1.
-        package var requests = 1
+        package var limit = 1
+        /// In a window, for all who use the quota.
+        package var whole = 1
         package var per = Duration.seconds(60)
+        /// A calendar window, a day long. `nil`: any window of `per`.
+        package var reset: DailyReset?
         package var scope = Scope.model
         /// Globs; empty: all.
         package var models: [String] = []
         /// Names; empty: all.
         package var methods: [String] = []
         package var batch = Batch.items
-        /// How many may leave at once when idle: 1…`requests`.
+        /// How many may leave at once when idle: 1…`limit`.
         package var burst = 1
         package init() {}
+
+        package var countsTokens: Bool { unit != .requests }
+
+        /// The part of a limit that is left to callers through here: what an upstream states is for all who use it.
+        package func withoutHeadroom(_ stated: Int) -> Int {
+            whole > 0 ? max(1, Int(Double(stated) * Double(limit) / Double(whole))) : stated
+        }
     }
 
     package struct Route: Sendable, Equatable {

@@ -9,14 +9,16 @@ package struct ConfigurationReader {
     ///   - text: of the file.
     ///   - environment: for `${NAME}`, and for `PORT` where the file names no address.
     ///   - isReadable: whether the file of a certificate can be read.
+    ///   - zones: where `reset` finds its time zone.
     /// - Throws: the parser's error, where the text is not TOML.
     package init(
         text: String,
         environment: [String: String],
-        isReadable: @escaping (String) -> Bool = { FileManager.default.isReadableFile(atPath: $0) }
+        isReadable: @escaping (String) -> Bool = { FileManager.default.isReadableFile(atPath: $0) },
+        zones: ZoneDatabase = ZoneDatabase()
     ) throws(ConfigurationErrors) {
         let members = try SourceValue.parse(text)
-        context = ReadingContext(text: text, environment: environment, isReadable: isReadable)
+        context = ReadingContext(text: text, environment: environment, isReadable: isReadable, zones: zones)
         root = TableReader(path: "", members: members, context: context)
     }
 

@@ -3,15 +3,22 @@ final class ReadingContext {
     let environment: [String: String]
     /// Whether a file can be read: certificates are looked for, not opened.
     let isReadable: (String) -> Bool
+    let zones: ZoneDatabase
     private let locator: KeyLocator
     private(set) var errors: [ConfigurationError] = []
     private(set) var warnings: [String] = []
     /// Every key that was asked for, without indices: `upstream.quota.per`.
     private(set) var knownKeys: Set<String> = []
 
-    init(text: String, environment: [String: String], isReadable: @escaping (String) -> Bool) {
+    init(
+        text: String,
+        environment: [String: String],
+        isReadable: @escaping (String) -> Bool,
+        zones: ZoneDatabase = ZoneDatabase()
+    ) {
         self.environment = environment
         self.isReadable = isReadable
+        self.zones = zones
         locator = KeyLocator(text)
     }
 

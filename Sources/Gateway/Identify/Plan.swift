@@ -102,6 +102,8 @@ package final class UpstreamPlan: Sendable {
     package let replayBody: Int
     package let breaker: Breaker
     package let quotas: QuotaPlan
+    package let tokens = TokenEstimator()
+    package let elsewhere = ElsewhereUse()
     /// `nil`: no quota, nothing waits.
     package let queue: QueueHandle?
 

@@ -71,7 +71,7 @@ struct Assembly: Sendable {
                 var rows: [ReplicaGauges.Waiting] = []
                 for upstream in plan.upstreams {
                     guard let queue = upstream.queue else { continue }
-                    rows += await QuotaRows.waiting(in: queue, upstream: upstream.name)
+                    rows += await QuotaRows.waiting(in: queue, upstream: upstream)
                 }
                 return rows
             },

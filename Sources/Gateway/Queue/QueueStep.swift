@@ -13,18 +13,21 @@ extension OutboundCall {
             return
         }
         guard let queue = upstream.queue else { return attempt(grant: nil) }
-        switch upstream.quotas.costs(
+        switch upstream.quotas.charges(
             model: request.shape.model,
-            method: request.shape.method?.name ?? "",
-            items: request.shape.items
+            method: request.shape.method,
+            items: request.shape.items,
+            now: Int(WallClock.seconds()),
+            tokens: tokenEstimate
         ) {
         case .unlimited:
             worker.telemetry.uncovered(upstream: upstream.index, model: request.shape.model)
             attempt(grant: nil)
+        case .free: attempt(grant: nil)
         case .tooLarge(let quota, let holds):
             refuse(.batchTooLarge(items: request.shape.items, quota: quota, holds: holds))
-        case .costs(let costs):
-            self.costs = costs
+        case .charges(let charges):
+            self.charges = charges
             guard upstream.waitingBytes.take(request.body.kept.readableBytes, atMost: upstream.maxWaitingBytes) else {
                 refuse(.queueFull(setting: "upstream.queue.max_waiting_bytes", retryAfter: .seconds(1)))
                 return
@@ -34,7 +37,7 @@ extension OutboundCall {
             state = .entering
             let waiter = queue.enter(
                 QueueRequest(
-                    costs: costs,
+                    costs: charges.map(\.cost),
                     client: request.caller.queueClient,
                     weight: request.caller.weight,
                     user: request.caller.fairnessKey(upstream.fairBy),

@@ -1,33 +1,82 @@
+package import Dialects
 package import Pacing
+internal import Synchronization
 
-/// Which buckets a call must fit, by its model and method. Pure; one an upstream.
-package struct QuotaPlan: Sendable {
+/// What a call takes of one quota.
+package struct QuotaCharge: Sendable {
+    /// Index into `QuotaPlan.quotas`.
+    package var quota: Int
+    package var cost: QueueRequest.Cost
+
+    package init(quota: Int, cost: QueueRequest.Cost) {
+        self.quota = quota
+        self.cost = cost
+    }
+}
+
+/// Which buckets a call must fit, by its model and method; one an upstream.
+package final class QuotaPlan: Sendable {
     package enum Outcome: Sendable {
         /// No quota covers it: it goes at once.
         case unlimited
-        case costs([QueueRequest.Cost])
+        /// Those that cover it count nothing of it: it goes at once.
+        case free
+        case charges([QuotaCharge])
         /// A batch of more items than a quota ever holds.
         case tooLarge(quota: String, holds: Int)
     }
 
     package let quotas: [Configuration.Quota]
+    /// Calls have to be measured.
+    package let countsTokens: Bool
+    private let resets: [ResetMemo?]
 
     package init(quotas: [Configuration.Quota]) {
         self.quotas = quotas
+        countsTokens = quotas.contains(where: \.countsTokens)
+        resets = quotas.map { $0.reset.map(ResetMemo.init) }
     }
 
     /// - Parameters:
     ///   - model: as the call names it; `nil` where it names none.
-    ///   - method: as `CallShape` names it.
+    ///   - method: as `CallShape` has it.
     ///   - items: of a batch; 1 for anything else.
-    package func costs(model: String?, method: String, items: Int) -> Outcome {
-        var costs: [QueueRequest.Cost] = []
-        for quota in quotas where covers(quota, model: model, method: method) {
-            let units = quota.batch == .items ? max(1, items) : 1
-            if units > quota.requests { return .tooLarge(quota: quota.name, holds: quota.requests) }
-            costs.append(.init(bucket(quota, model: model), units: units))
+    ///   - now: seconds since 1970, for calendar windows.
+    ///   - tokens: an estimate, asked for where a quota counts them.
+    package func charges(
+        model: String?,
+        method: CallMethod?,
+        items: Int,
+        now: Int,
+        tokens: () -> TokenEstimate
+    ) -> Outcome {
+        var charges: [QuotaCharge] = []
+        var isCovered = false
+        for (index, quota) in quotas.enumerated() where covers(quota, model: model, method: method?.name ?? "") {
+            isCovered = true
+            let units: Int
+            switch quota.unit {
+            case .requests:
+                units = quota.batch == .items ? max(1, items) : 1
+                if units > quota.limit { return .tooLarge(quota: quota.name, holds: quota.limit) }
+            case .tokens(let count):
+                units = tokens().units(of: count)
+                if units == 0 { continue }
+            }
+            charges.append(
+                QuotaCharge(
+                    quota: index,
+                    cost: .init(bucket(index, model: model, now: now), units: units, isEstimate: quota.countsTokens)
+                )
+            )
         }
-        return costs.isEmpty ? .unlimited : .costs(costs)
+        guard isCovered else { return .unlimited }
+        return charges.isEmpty ? .free : .charges(charges)
+    }
+
+    /// How long a day's quota that is spent stays so; `nil`: its window slides.
+    package func untilReset(of quota: Int, now: Int) -> Duration? {
+        resets[quota].map { .seconds($0.next(after: now) - now) }
     }
 
     private func covers(_ quota: Configuration.Quota, model: String?, method: String) -> Bool {
@@ -40,13 +89,34 @@ package struct QuotaPlan: Sendable {
         return quota.models.contains { Glob.matches(model, pattern: $0) }
     }
 
-    private func bucket(_ quota: Configuration.Quota, model: String?) -> BucketSpec {
-        let name =
-            switch quota.scope {
-            case .model: "\(quota.name)/\(model ?? "")"
-            case .upstream: quota.name
-            }
-        return BucketSpec(name: name, limit: quota.requests, per: quota.per, burst: quota.burst)
+    private func bucket(_ index: Int, model: String?, now: Int) -> BucketSpec {
+        let quota = quotas[index]
+        let isByModel = quota.scope == .model
+        return BucketSpec(
+            name: isByModel ? "\(quota.name)/\(model ?? "")" : quota.name,
+            limit: quota.limit,
+            per: quota.per,
+            burst: quota.burst,
+            reset: resets[index].map { .seconds($0.next(after: now)) },
+            overflow: isByModel ? "\(quota.name)/*" : nil
+        )
+    }
+}
+
+/// A calendar window's next reset, reckoned from the zone's rules as soon as the last one has passed.
+private final class ResetMemo: Sendable {
+    private let reset: DailyReset
+    private let known = Atomic<Int>(0)
+
+    init(_ reset: DailyReset) { self.reset = reset }
+
+    func next(after now: Int) -> Int {
+        let next = known.load(ordering: .relaxed)
+        // No day is longer: a clock that was set back makes it reckon again.
+        if next > now, next - now <= 30 * 3_600 { return next }
+        let reckoned = reset.next(after: now)
+        known.store(reckoned, ordering: .relaxed)
+        return reckoned
     }
 }
 

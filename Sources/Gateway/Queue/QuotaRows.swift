@@ -9,17 +9,20 @@ enum QuotaRows {
         return statistics.quotas.map { row($0, upstream: upstream) }
     }
 
-    /// This replica's waiting calls, to be told to the others.
-    static func waiting(in queue: QueueHandle, upstream: String) async -> [ReplicaGauges.Waiting] {
+    /// This replica's waiting calls, and use elsewhere that it noticed, to be told to the others.
+    static func waiting(in queue: QueueHandle, upstream: UpstreamPlan) async -> [ReplicaGauges.Waiting] {
         guard let statistics = try? await queue.statistics().get() else { return [] }
-        return statistics.quotas.filter { $0.waiting > 0 }.map { quota in
-            ReplicaGauges.Waiting(
-                upstream: upstream,
+        return statistics.quotas.compactMap { quota in
+            let elsewhere = upstream.elsewhere.units(of: quota.name, now: .now())
+            guard quota.waiting > 0 || elsewhere > 0 else { return nil }
+            return ReplicaGauges.Waiting(
+                upstream: upstream.name,
                 bucket: quota.name,
                 count: quota.waiting,
                 byClient: clients(quota),
                 byUrgency: urgencies(quota),
-                oldest: quota.oldestWait.inSeconds
+                oldest: quota.oldestWait.inSeconds,
+                usedElsewhere: elsewhere > 0 ? elsewhere : nil
             )
         }
     }
@@ -35,6 +38,7 @@ enum QuotaRows {
             rows[index].waitingByClient = waiting.reduce(into: [:]) { $0.merge($1.byClient, uniquingKeysWith: +) }
             rows[index].waitingByUrgency = waiting.reduce(into: [:]) { $0.merge($1.byUrgency, uniquingKeysWith: +) }
             rows[index].oldestWait = waiting.map(\.oldest).max() ?? 0
+            rows[index].usedElsewhere = max(rows[index].usedElsewhere, waiting.compactMap(\.usedElsewhere).max() ?? 0)
         }
     }
 
@@ -68,6 +72,7 @@ enum QuotaRows {
         row.oldestWait = quota.oldestWait.inSeconds
         row.expectedWait = quota.expectedWait.inSeconds
         row.upstream429s = quota.upstream429s
+        row.usedElsewhere = upstream.elsewhere.units(of: quota.name, now: .now())
         row.hold = quota.hold.inSeconds
         row.paused = quota.paused
         return row

@@ -37,6 +37,8 @@ struct ReplicaGauges: Codable, Sendable {
         var byUrgency: [String: Int]
         /// Seconds.
         var oldest: Double
+        /// Units that others used, as this replica noticed; `nil`: none.
+        var usedElsewhere: Int?
     }
 
     var inFlight = 0

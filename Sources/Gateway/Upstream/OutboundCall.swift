@@ -39,7 +39,9 @@ final class OutboundCall {
     /// The slot that the call was sent in.
     var usedGrant: Grant?
     /// What it takes of which buckets.
-    var costs: [QueueRequest.Cost] = []
+    var charges: [QuotaCharge] = []
+    /// Known where a quota counts tokens.
+    var promptSize: PromptSize?
     var tries = 0
     var enteredQueue: NIODeadline?
     var startedCall = NIODeadline.uptimeNanoseconds(0)
@@ -91,6 +93,8 @@ final class OutboundCall {
     func close() -> Bool {
         if case .ended = state { return false }
         state = .ended
+        // Where the answer came to its end this was done before: it broke off, or nobody waits for the rest.
+        settleTokens(isWhole: false)
         // A slot knows its waiter, and the waiter this call.
         usedGrant = nil
         endTimer?.cancel()

@@ -118,7 +118,7 @@ extension OutboundCall: TransferReceiver {
         guard case .calling = state else { return }
         switch (answer, result) {
         case (.passing, .success):
-            recordUsage()
+            settleTokens(isWhole: true)
             guard close() else { return }
             recipient.answerEnded(timings)
         case (.passing, .failure):
@@ -168,19 +168,28 @@ extension OutboundCall: TransferReceiver {
             retryAfter: head.fields.string(.retryAfter),
             secondsSinceEpoch: WallClock.seconds()
         )
-        // A day's quota is spent until its reset, whatever the answer says of seconds.
-        let canWait = !refusal.violations.contains(where: \.isPerDay) && request.body.isWhole
-        let named = RefusedBucket(refusal, costs: costs)
+        let lesson = RefusalLesson(
+            refusal,
+            charges: charges,
+            plan: request.upstream.quotas,
+            now: Int(WallClock.seconds()),
+            canRepeat: request.body.isWhole
+        )
         tries -= 1
-        if canWait { waitAgain(for: slot) }
+        if lesson.requeue { waitAgain(for: slot) }
+        for bucket in lesson.buckets.dropFirst() {
+            queue.teach(slot, bucket: bucket.name, hold: bucket.hold, learned: bucket.named.limit)
+        }
+        let first = lesson.buckets.first
         queue.upstreamRefused(
             slot,
-            bucket: named.bucket,
-            hold: refusal.retryAfter,
-            learned: named.limit,
-            requeue: canWait
+            bucket: first?.name,
+            hold: first == nil ? lesson.hold : first?.hold,
+            learned: first?.named.limit,
+            requeue: lesson.requeue
         )
-        if !canWait { _ = passKept429() }
+        noticeElsewhere(lesson)
+        if !lesson.requeue { _ = passKept429() }
     }
 
     /// The upstream's own words, unchanged, where the call cannot be served in time.
@@ -287,11 +296,6 @@ extension OutboundCall: TransferReceiver {
     private func noteFailure() {
         worker.telemetry.upstreamFailed(upstream: request.upstream.index)
         worker.noteBreaker(request.upstream, request.upstream.breaker.failed(isTrial: isTrial, now: worker.now()))
-    }
-
-    private func recordUsage() {
-        guard let tokens = usage?.usage else { return }
-        worker.telemetry.used(tokens: tokens, client: request.caller.name, model: request.shape.model ?? "")
     }
 
     private static let refusalBytes = 64 << 10

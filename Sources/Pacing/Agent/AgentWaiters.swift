@@ -163,7 +163,7 @@ extension AgentState {
             operation: .refused(
                 ticket,
                 grant.stamp,
-                buckets: [bucket],
+                buckets: grant.waiter.buckets(named: bucket),
                 hold: hold,
                 learned: isOurs ? learned.map { max(1, part?.of($0) ?? $0) } : learned,
                 requeue: false

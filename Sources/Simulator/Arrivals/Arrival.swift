@@ -20,6 +20,8 @@ package struct Arrival: Encodable, Sendable, Equatable {
     package let requestID: String?
     /// Size of the request's body.
     package var bytes: Int?
+    /// Input tokens that it takes of the quotas.
+    package var tokens: Int?
     /// When the last byte of the answer was handed over, on the clock of `at`.
     package var ended: Int64?
     package var outcome = Outcome.open
@@ -57,7 +59,7 @@ package struct Arrival: Encodable, Sendable, Equatable {
     }
 
     private enum CodingKeys: String, CodingKey {
-        case id, at, wall, method, path, call, model, status, key, user, bytes, ended, outcome, fields
+        case id, at, wall, method, path, call, model, status, key, user, bytes, tokens, ended, outcome, fields
         case requestID = "request_id"
     }
 }

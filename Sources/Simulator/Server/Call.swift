@@ -15,7 +15,10 @@ struct Call: Sendable {
     /// Charges the quotas, then lets happen what the dice say.
     func perform(_ work: Work) async throws -> Response {
         if let demand = work.demand {
-            simulation.log.amend(id) { $0.model = demand.model }
+            simulation.log.amend(id) {
+                $0.model = demand.model
+                $0.tokens = demand.tokens
+            }
             let violations = simulation.quotas.charge(demand, at: instant, rules: settings.quotas)
             guard violations.isEmpty else { return finish(work.refusal(violations)) }
         }
