@@ -15,9 +15,8 @@ from .quota import Arrival, Use, Windows, use, windows
 from .rig import Binaries, Cores, Replicas, Spent, Upstream
 from .scenes import Scene
 
-# How long the idle replicas are watched, to know what they ask of Redis while nobody waits.
-_IDLE_SECONDS = 4.0
-_SETTLE_SECONDS = 1.5
+# After start, until the replicas know of each other.
+_SETTLE_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,6 @@ class Outcome:
     shares: dict[str, Share]
     # For each caller that was told: the expected wait and the real one, in seconds.
     expected: list[tuple[float, float]]
-    idle: Spent
     spent: Spent
     slots: int
     # In the queue, as the gateway told; from the send to the upstream's arrival. In ms.
@@ -69,10 +67,20 @@ class Outcome:
     left: int
 
     @property
-    def script_calls_a_slot(self) -> float:
-        """Beyond those that idle replicas make: a beat of the queue and one of the statistics a second each."""
-        idle = self.idle.script_calls / self.idle.at * self.spent.at
-        return (self.spent.script_calls - idle) / max(1, self.slots)
+    def calls_a_slot(self) -> float:
+        """Calls of all queues to Redis, everything counted. Of a lone caller's: of the replica that it came through."""
+        calls = self.spent.queue_calls
+        return (max(calls) if self.scene.key == "lone" else sum(calls)) / max(1, self.slots)
+
+    @property
+    def calls_a_slot_beyond_beats(self) -> float:
+        """Without the one a second that each replica with waiters may make for its sign of life."""
+        return self.calls_a_slot - self.scene.replicas * self.spent.at / max(1, self.slots)
+
+    @property
+    def scripts_a_slot(self) -> float:
+        """All that Redis ran, the statistics of idle replicas too."""
+        return self.spent.scripts / max(1, self.slots)
 
     @property
     def lag(self) -> int:
@@ -102,17 +110,15 @@ def run(fleet: Fleet, binaries: Binaries, cores: Cores, scene: Scene, lag: int) 
     replicas = Replicas(fleet, binaries.gateway, cores, upstream, scene.clients, scene.replicas, scene.heartbeat)
     os.sched_setaffinity(0, {cores.load})
     time.sleep(_SETTLE_SECONDS)
-    idle = replicas.spent()
-    time.sleep(_IDLE_SECONDS)
     before = replicas.spent()
     load = asyncio.run(Callers(scene.clients, replicas.ports, scene.quota).run(scene.seconds))
     spent = replicas.spent() - before
     time.sleep(0.3)
     arrivals = upstream.arrivals({call.id: call.client.units for call in load.calls})
-    return _work_out(scene, load, arrivals, upstream.fullest(), before - idle, spent, lag)
+    return _work_out(scene, load, arrivals, upstream.fullest(), spent, lag)
 
 
-def _work_out(scene: Scene, load: Load, arrivals: list[Arrival], fullest: int, idle: Spent, spent: Spent, lag: int) -> Outcome:
+def _work_out(scene: Scene, load: Load, arrivals: list[Arrival], fullest: int, spent: Spent, lag: int) -> Outcome:
     at = {arrival.call: arrival.at for arrival in arrivals if arrival.status != 429}
     slots = sorted((time, call) for call, time in at.items())
     contended = len(load.calls) > 0 and len(scene.clients) > 1
@@ -130,7 +136,6 @@ def _work_out(scene: Scene, load: Load, arrivals: list[Arrival], fullest: int, i
         obeyed=order.obeyed(load.calls, slots, lag, load.began + scene.quota.seconds * 1_000_000) if contended else (0, 0),
         shares=_shares(scene, load, at),
         expected=_expected(scene, load, at),
-        idle=idle,
         spent=spent,
         slots=len(arrivals),
         queued=[call.queued for call in load.calls if call.queued is not None],

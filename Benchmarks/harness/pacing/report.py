@@ -23,8 +23,9 @@ def outcome_text(outcome: Outcome) -> str:
             f"  order: {right[0]} of {right[1]} slots went to the client that the order rule names; {outcome.left} calls hung up"
         )
     lines.append(
-        f"  cost a slot: {outcome.script_calls_a_slot:.2f} Redis calls beyond {outcome.idle.script_calls / outcome.idle.at:.1f}/s when idle, "
-        f"{outcome.gateway_cpu_a_slot:.0f} µs CPU of all gateways, {outcome.redis_cpu_a_slot:.0f} µs of Redis"
+        f"  cost a slot: {outcome.calls_a_slot:.2f} Redis calls of the queue, {outcome.calls_a_slot_beyond_beats:.2f} beyond one a "
+        f"second and replica ({outcome.scripts_a_slot:.2f} scripts with everything else); {outcome.gateway_cpu_a_slot:.0f} µs CPU of "
+        f"all gateways, {outcome.redis_cpu_a_slot:.0f} µs of Redis"
     )
     if scene.key == "lone":
         lines.append(
@@ -72,8 +73,9 @@ def outcome_json(outcome: Outcome) -> dict:
         "over": outcome.windows.over,
         "use": outcome.use.part,
         "obeyed": outcome.obeyed,
-        "calls_a_slot": outcome.script_calls_a_slot,
-        "idle_calls_a_second": outcome.idle.script_calls / outcome.idle.at,
+        "calls_a_slot": outcome.calls_a_slot,
+        "calls_a_slot_beyond_beats": outcome.calls_a_slot_beyond_beats,
+        "scripts_a_slot": outcome.scripts_a_slot,
         "gateway_cpu_micros_a_slot": outcome.gateway_cpu_a_slot,
         "redis_cpu_micros_a_slot": outcome.redis_cpu_a_slot,
         "queued_millis": {"p50": quantile(outcome.queued, 0.5), "max": max(outcome.queued, default=0)},

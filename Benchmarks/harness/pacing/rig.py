@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .. import cost
+from ..counted import UnexpectedAnswer
 from ..fleet import Fleet, Server, free_port
 from ..templates import render
 from .callers import Client
@@ -61,7 +62,7 @@ class Upstream:
         """
         log = self._get("/simulator/log")
         if log["dropped"]:
-            raise RuntimeError(f"the simulator's log dropped {log['dropped']} arrivals")
+            raise UnexpectedAnswer(f"the simulator's log dropped {log['dropped']} arrivals")
         arrivals = [
             Arrival(one["at"], units.get(one.get("request_id") or "", 1), one.get("status"), one.get("request_id") or "")
             for one in log["arrivals"]
@@ -88,16 +89,18 @@ class Spent:
     """Since the start of the processes."""
 
     at: float
-    script_calls: int
-    script_micros: int
+    # Calls of each replica's queue to its store.
+    queue_calls: tuple[int, ...]
+    # All scripts that Redis ran, the statistics' too.
+    scripts: int
     gateway_cpu: float
     redis_cpu: float
 
     def __sub__(self, before: "Spent") -> "Spent":
         return Spent(
             self.at - before.at,
-            self.script_calls - before.script_calls,
-            self.script_micros - before.script_micros,
+            tuple(now - then for now, then in zip(self.queue_calls, before.queue_calls)),
+            self.scripts - before.scripts,
             self.gateway_cpu - before.gateway_cpu,
             self.redis_cpu - before.redis_cpu,
         )
@@ -119,6 +122,7 @@ class Replicas:
         self.count = count
         self.redis = start_redis(fleet, cores.load)
         self.gateways: list[Server] = []
+        self._admin_ports: list[int] = []
         values = {
             "REDIS": self.redis.port,
             "UPSTREAM": upstream.port,
@@ -128,8 +132,10 @@ class Replicas:
             "CLIENTS": "\n".join(_client(client) for client in clients),
         }
         for number in range(count):
-            name, port = f"gateway-{number + 1}", free_port()
-            configuration = render("gateway/pacing.conf", fleet.folder / f"{name}.conf", {**values, "PORT": port})
+            name, port, admin = f"gateway-{number + 1}", free_port(), free_port()
+            self._admin_ports.append(admin)
+            places = {**values, "PORT": port, "ADMIN": admin}
+            configuration = render("gateway/pacing.conf", fleet.folder / f"{name}.conf", places)
             command = [str(binary), "--config", str(configuration)]
             self.gateways.append(fleet.start(name, command, core=cores.server, port=port))
 
@@ -138,19 +144,34 @@ class Replicas:
         return [gateway.port for gateway in self.gateways]
 
     def spent(self) -> Spent:
-        calls = micros = 0
-        for line in _redis_info(self.redis.port, "commandstats").splitlines():
-            if line.startswith(("cmdstat_evalsha:", "cmdstat_eval:")):
-                fields = dict(field.split("=") for field in line.split(":", 1)[1].split(","))
-                calls += int(fields["calls"])
-                micros += int(fields["usec"])
         return Spent(
             time.monotonic(),
-            calls,
-            micros,
+            tuple(_queue_calls(port) for port in self._admin_ports),
+            _scripts(self.redis.port),
             sum(cost.cpu_seconds(gateway.pid) for gateway in self.gateways),
             cost.cpu_seconds(self.redis.pid),
         )
+
+
+def _queue_calls(port: int) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("GET", "/metrics")
+        lines = connection.getresponse().read().decode().splitlines()
+    finally:
+        connection.close()
+    told = [int(float(line.split()[-1])) for line in lines if line.startswith("gateway_queue_store_calls_total{")]
+    if not told:
+        raise UnexpectedAnswer("the gateway's /metrics has no gateway_queue_store_calls_total")
+    return sum(told)
+
+
+def _scripts(port: int) -> int:
+    calls = 0
+    for line in _redis_info(port, "commandstats").splitlines():
+        if line.startswith(("cmdstat_evalsha:", "cmdstat_eval:")):
+            calls += int(dict(field.split("=") for field in line.split(":", 1)[1].split(","))["calls"])
+    return calls
 
 
 def _client(client: Client) -> str:

@@ -40,13 +40,19 @@ def verdicts(outcome: Outcome) -> list[Verdict]:
     ]
     if scene.key == "lone":
         return found + [
-            Verdict(f"{label}: Redis calls a slot", outcome.script_calls_a_slot, MOST_CALLS_LONE),
+            Verdict(f"{label}: Redis calls a slot", outcome.calls_a_slot, MOST_CALLS_LONE),
             Verdict(f"{label}: longest wait in the queue", max(outcome.queued), MOST_LONE_WAIT_MILLIS, " ms"),
         ]
     if all(client.units == 1 for client in scene.clients):
         found.append(Verdict(f"{label}: use", outcome.use.part * 100, scene.quota.least_use * 100, " %", at_least=True))
     if scene.key == "apart":
-        found.append(Verdict(f"{label}: Redis calls a slot", outcome.script_calls_a_slot, MOST_CALLS_A_SLOT))
+        found.append(
+            Verdict(
+                f"{label}: Redis calls a slot, beyond one a second and replica",
+                outcome.calls_a_slot_beyond_beats,
+                MOST_CALLS_A_SLOT,
+            )
+        )
     if scene.key == "steady":
         found.append(
             Verdict(
