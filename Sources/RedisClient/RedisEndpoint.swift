@@ -30,6 +30,16 @@ package struct RedisEndpoint: Sendable {
         tls = try Self.context(ca: ca, certificate: certificate, key: key)
     }
 
+    /// What is wrong with a URL; `nil`: nothing. Reads no file.
+    package static func problem(url: String) -> String? {
+        do {
+            _ = try RedisURL(url)
+            return nil
+        } catch {
+            return error.description
+        }
+    }
+
     private static func context(ca: String, certificate: String, key: String) throws(RedisURLError) -> NIOSSLContext {
         guard certificate.isEmpty == key.isEmpty else {
             throw .certificate("certificate and key are given together or not at all")

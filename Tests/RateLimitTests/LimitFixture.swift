@@ -4,6 +4,7 @@ import NIOCore
 import NIOPosix
 import RateLimit
 import RedisClient
+import Synchronization
 import TestSupport
 
 let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
@@ -24,6 +25,11 @@ struct Limiter: Sendable {
         let loop = MultiThreadedEventLoopGroup.singleton.next()
         let handle = await RedisHandle.open(try RedisEndpoint(url: url), on: loop, logger: quiet)
         try await eventually("connected to Redis") { await handle.read { $0.isUp } }
+        if await handle.read({ $0.isCluster }) {
+            for tag in KeySlot.evenTags(prefix: "", count: 16) {
+                try await eventually("every master is reached") { (try? await handle.send("GET", .text(tag))) != nil }
+            }
+        }
         let store = await handle.read { connection in
             NIOLoopBound<any LimitStore>(
                 RedisLimitStore(
@@ -61,16 +67,21 @@ struct Limiter: Sendable {
         try await store.eventLoop.submit { store.value.refund(charges, verdict, at: now) }.get()
     }
 
-    /// Started together on the loop.
-    func chargeAtOnce(_ times: Int, _ charges: [LimitCharge]) async throws -> [LimitVerdict] {
+    /// One after the other sent, and all waited for together.
+    func chargeAll(_ requests: [[LimitCharge]], at now: Int? = nil) async throws -> [LimitVerdict] {
         let store = store
-        let promises = (0..<times).map { _ in store.eventLoop.makePromise(of: LimitVerdict.self) }
+        let promises = requests.map { _ in store.eventLoop.makePromise(of: LimitVerdict.self) }
         store.eventLoop.execute {
-            for promise in promises {
-                store.value.charge(charges, at: nil) { promise.completeWith($0.mapError { $0 as any Error }) }
+            for (charges, promise) in zip(requests, promises) {
+                store.value.charge(charges, at: now) { promise.completeWith($0.mapError { $0 as any Error }) }
             }
         }
         return try await EventLoopFuture.whenAllSucceed(promises.map(\.futureResult), on: store.eventLoop).get()
+    }
+
+    /// Started together on the loop.
+    func chargeAtOnce(_ times: Int, _ charges: [LimitCharge]) async throws -> [LimitVerdict] {
+        try await chargeAll(Array(repeating: charges, count: times))
     }
 
     func shutDown() async { await close() }
@@ -92,5 +103,22 @@ struct SeededGenerator: RandomNumberGenerator {
         mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
         mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
         return mixed ^ (mixed >> 31)
+    }
+}
+
+/// Three shards for all tests that neither stop them nor count their keys: each has a prefix of its own.
+enum SharedCluster {
+    private static let started = Task { try await RedisCluster.start() }
+    private static let prefixes = Mutex(0)
+
+    static var cluster: RedisCluster {
+        get async throws { try await started.value }
+    }
+
+    static func prefix() -> String {
+        prefixes.withLock { count in
+            count += 1
+            return "test\(count)"
+        }
     }
 }

@@ -4,10 +4,10 @@ import TestSupport
 import Testing
 
 /// What every store does, whatever it keeps its values in. Time is passed in.
-@Suite("Every limit store", .timeLimit(.minutes(2)))
+@Suite("Every limit store", .timeLimit(.minutes(4)))
 struct LimitStoreConformanceTests {
     enum Kind: CaseIterable, CustomTestStringConvertible {
-        case embedded, redis
+        case embedded, redis, cluster
         var testDescription: String { "\(self)" }
     }
 
@@ -22,6 +22,11 @@ struct LimitStoreConformanceTests {
     ) async throws {
         switch kind {
         case .embedded: try await body(try await Limiter.embedded(rules: rules))
+        case .cluster:
+            let url = try await SharedCluster.cluster.url
+            let limiter = try await Limiter.redis(url, rules: rules, prefix: SharedCluster.prefix())
+            try await body(limiter)
+            await limiter.shutDown()
         case .redis:
             let redis = try await RedisServer.start()
             let limiter = try await Limiter.redis(redis.url, rules: rules, prefix: "test")

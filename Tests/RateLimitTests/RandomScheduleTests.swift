@@ -48,4 +48,37 @@ struct RandomScheduleTests {
         await remembering.shutDown()
         try await redis.stop()
     }
+
+    @Test(
+        "A cluster decides any schedule as one Redis does, whatever slots a request's limits lie in",
+        arguments: 0..<4
+    )
+    func cluster(seed: UInt64) async throws {
+        var random = SeededGenerator(seed: seed)
+        let rules = (0..<5).map { index in
+            LimitRule(
+                name: "rule \(index)",
+                count: Int.random(in: 1...50, using: &random),
+                window: .milliseconds(Int.random(in: 50_000...500_000, using: &random)),
+                burst: Int.random(in: 1...12, using: &random)
+            )
+        }
+        let url = try await SharedCluster.cluster.url
+        let limiter = try await Limiter.redis(url, rules: rules, prefix: SharedCluster.prefix())
+        let embedded = try await Limiter.embedded(rules: rules)
+        var now = 1_790_000_000_000_000
+        for step in 0..<1200 {
+            now += Int.random(in: 0...9, using: &random) == 0 ? Int.random(in: 0...60_000_000, using: &random) : 1000
+            let caller = "caller \(Int.random(in: 0..<15, using: &random))"
+            let charges = rules.indices.filter { _ in Bool.random(using: &random) }.map { charge(caller, rule: $0) }
+            let expected = try await embedded.charge(charges, at: now)
+            let decided = try await limiter.charge(charges, at: now)
+            try #require(decided == expected, "seed \(seed), step \(step)")
+            if expected.allowed && Int.random(in: 0..<8, using: &random) == 0 {
+                try await embedded.refund(charges, expected, at: now)
+                try await limiter.refund(charges, decided, at: now)
+            }
+        }
+        await limiter.shutDown()
+    }
 }

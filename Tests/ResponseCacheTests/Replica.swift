@@ -57,9 +57,18 @@ final class Replica: Sendable {
         settings: CacheSettings = settings(),
         subscribes: Bool = true
     ) async throws -> Replica {
-        let endpoint = try server.map { try RedisEndpoint(url: $0.url) }
+        try await start(url: server?.url, loops: loops, settings: settings, subscribes: subscribes)
+    }
+
+    static func start(
+        url: String?,
+        loops: Int = 1,
+        settings: CacheSettings = settings(),
+        subscribes: Bool = true
+    ) async throws -> Replica {
+        let endpoint = try url.map { try RedisEndpoint(url: $0) }
         let replica = try await Replica(endpoint: endpoint, loops: loops, settings: settings, subscribes: subscribes)
-        if server != nil { try await replica.waitUntilUp() }
+        if url != nil { try await replica.waitUntilUp() }
         return replica
     }
 

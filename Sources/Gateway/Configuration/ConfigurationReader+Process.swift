@@ -1,3 +1,5 @@
+internal import RedisClient
+
 /// Ranges that several keys share.
 enum Bounds {
     /// Of a time-out that must be there.
@@ -126,17 +128,25 @@ extension ConfigurationReader {
         return nil
     }
 
+    private static let severalServers = [
+        "redis+cluster://", "rediss+cluster://", "redis+sentinel://", "rediss+sentinel://",
+    ]
+
     /// The text, which may be empty; never in a message, as it may hold a password.
     private func redisURL(_ table: TableReader, _ key: String) -> String? {
         guard let url = table.string(key), !url.isEmpty else { return table.has(key) ? "" : nil }
-        if url.hasPrefix("redis+sentinel://") || url.hasPrefix("redis+cluster://") {
-            table.fail(key, "not available in this version: use redis://, rediss:// or unix://")
-            return nil
-        }
-        let schemes = ["redis://", "rediss://", "unix://"]
+        let schemes = ["redis://", "rediss://", "unix://"] + Self.severalServers
         guard schemes.contains(where: { url.hasPrefix($0) && url.utf8.count > $0.utf8.count }), !url.contains(" ")
         else {
-            table.fail(key, "must be redis://host:6379/0, rediss://host:6380/0 or unix:///path")
+            table.fail(
+                key,
+                "must be redis://host:6379/0, rediss://host:6380/0, unix:///path, redis+cluster://host:6379,host:6379 or "
+                    + "redis+sentinel://host:26379,host:26379/master/0"
+            )
+            return nil
+        }
+        if let problem = RedisEndpoint.problem(url: url) {
+            table.fail(key, problem)
             return nil
         }
         return url
