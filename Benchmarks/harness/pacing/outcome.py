@@ -150,21 +150,24 @@ def quantile(values: list[float], part: float) -> float:
 
 
 def _waits(scene: Scene, load: Load, slots: list[tuple[int, str]], lag: int) -> dict[str, Waits]:
-    """Of calls that were sent when the first window was over. Clients that do the same are taken together."""
-    begin = load.began + scene.quota.seconds * 1_000_000
-    ideal, at = order.replay(load.calls, slots, lag, begin), {call: time for time, call in slots}
+    """Of calls that were sent when the first window was over. Clients that do the same are taken together.
+
+    The order rule begins anew from what really happened with each window. Left to itself it would drift away: callers in
+    closed loops come when they really were answered, not when the rule would have had them answered.
+    """
+    at = {call: time for time, call in slots}
+    window = scene.quota.seconds * 1_000_000
     real, due = defaultdict(list), defaultdict(list)
-    for call in load.calls:
-        if call.sent < begin:
-            continue
-        if call.id in at:
-            real[call.client.group].append((at[call.id] - call.sent) / 1e6)
-        if call.id in ideal:
-            due[call.client.group].append((ideal[call.id] - call.sent) / 1e6)
+    for begin in range(load.began + window, load.ended, window):
+        ideal = order.replay(load.calls, slots, lag, begin)
+        for call in load.calls:
+            if begin <= call.sent < begin + window and call.id in at and call.id in ideal:
+                real[call.client.group].append((at[call.id] - call.sent) / 1e6)
+                due[call.client.group].append((ideal[call.id] - call.sent) / 1e6)
     waits = {}
     for client in scene.clients:
         mine, its = real[client.group], due[client.group]
-        if mine and its and client.group not in waits:
+        if mine and client.group not in waits:
             others = sum(other.units for other in scene.clients if other is not client)
             waits[client.group] = Waits(
                 len(mine), fmean(mine), quantile(mine, 0.99), max(mine), fmean(its), max(its), others * scene.quota.slot
@@ -191,10 +194,11 @@ def _shares(scene: Scene, load: Load, at: dict[str, int]) -> dict[str, Share]:
 
 
 def _expected(scene: Scene, load: Load, at: dict[str, int]) -> list[tuple[float, float]]:
-    """Of those that entered in the third window or later: until then the load was not steady."""
+    """Of those that entered in the third window or later: until then the load was not steady. What is told is cut to tenths
+    of a second, so half of one is added."""
     begin = load.began + 2 * scene.quota.seconds * 1_000_000
     return [
-        (call.expected, (at[call.id] - call.sent) / 1e6)
+        (call.expected + 0.05, (at[call.id] - call.sent) / 1e6)
         for call in load.calls
         if call.expected is not None and call.id in at and call.sent >= begin
     ]
