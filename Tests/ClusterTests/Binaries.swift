@@ -1,8 +1,14 @@
 import Foundation
 
-/// The executables under test, which the build put beside this test bundle.
+/// The executables under test: in the folder that `SLUICE_BINARIES` names, else beside this test bundle, where the
+/// build put them.
 enum Binaries {
     static func path(_ name: String) throws -> String {
+        if let folder = ProcessInfo.processInfo.environment["SLUICE_BINARIES"] {
+            let path = URL(filePath: folder).appending(path: name).path
+            guard FileManager.default.isExecutableFile(atPath: path) else { throw MissingBinary(name: path) }
+            return path
+        }
         var folder = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent()
         for _ in 0..<4 {
             let candidate = folder.appending(path: name).path

@@ -9,6 +9,11 @@ final class Deployment: Sendable {
         var replicas = 1
         /// `false`: the embedded store.
         var redis = true
+        /// Each replica reaches Redis through a link that can be cut.
+        var links = false
+        /// More of redis-server's arguments, and its environment.
+        var redisArguments: [String] = []
+        var redisEnvironment: [String: String] = [:]
         var balancer = false
         var simulator: [String] = []
         /// More lines of `[server]`.
@@ -25,6 +30,7 @@ final class Deployment: Sendable {
     let directory: TemporaryDirectory
     let simulator: SimulatorProcess
     let redis: RedisServer?
+    let links: RedisLinks?
     let ports: [Int]
     let balancerPort: Int?
     private let gatewayProcesses: Box<[ServerProcess]>
@@ -33,13 +39,27 @@ final class Deployment: Sendable {
     static func start(_ options: Options) async throws -> Deployment {
         let directory = try TemporaryDirectory()
         let simulator = try await SimulatorProcess.start(options.simulator)
-        let redis = options.redis ? try await RedisServer.start() : nil
+        let redis =
+            options.redis
+            ? try await RedisServer.start(
+                arguments: options.redisArguments,
+                environment: options.redisEnvironment
+            ) : nil
+        var links: RedisLinks?
+        if options.links, let redis {
+            links = try await RedisLinks.start(count: options.replicas, target: redis.port)
+        }
         let ports = (0..<options.replicas).map { _ in freePort() }
         var processes: [ServerProcess] = []
-        for port in ports {
-            processes.append(
-                try launch(port: port, options: options, directory: directory, simulator: simulator, redis: redis)
+        for (index, port) in ports.enumerated() {
+            let file = try write(
+                port: port,
+                redisPort: links?.ports[index] ?? redis?.port,
+                options: options,
+                directory: directory,
+                simulator: simulator
             )
+            processes.append(try launch(file, options: options))
         }
         var balancer: ServerProcess?
         var balancerPort: Int?
@@ -54,6 +74,7 @@ final class Deployment: Sendable {
             directory: directory,
             simulator: simulator,
             redis: redis,
+            links: links,
             ports: ports,
             balancerPort: balancerPort,
             gateways: processes,
@@ -72,6 +93,7 @@ final class Deployment: Sendable {
         directory: TemporaryDirectory,
         simulator: SimulatorProcess,
         redis: RedisServer?,
+        links: RedisLinks?,
         ports: [Int],
         balancerPort: Int?,
         gateways: [ServerProcess],
@@ -81,6 +103,7 @@ final class Deployment: Sendable {
         self.directory = directory
         self.simulator = simulator
         self.redis = redis
+        self.links = links
         self.ports = ports
         self.balancerPort = balancerPort
         self.gatewayProcesses = Box(gateways)
@@ -98,13 +121,7 @@ final class Deployment: Sendable {
 
     /// Starts a replica again that was stopped or killed.
     func restart(_ replica: Int) async throws {
-        let process = try Self.launch(
-            port: ports[replica],
-            options: options,
-            directory: directory,
-            simulator: simulator,
-            redis: redis
-        )
+        let process = try Self.launch(directory.path(Self.fileName(port: ports[replica])), options: options)
         gatewayProcesses.update { $0[replica] = process }
         try await process.waitUntilAccepting(port: ports[replica])
         try await waitUntilReady(replica)
@@ -114,6 +131,7 @@ final class Deployment: Sendable {
         try await balancer?.kill()
         for gateway in gateways { try await gateway.kill() }
         try await simulator.process.kill()
+        try await links?.stop()
         try await redis?.kill()
     }
 
@@ -142,29 +160,36 @@ final class Deployment: Sendable {
         (try await stats(of: replica)["cluster"] as? [String: Any])?["replicas"] as? Int
     }
 
+    /// How many calls a replica has had since its start.
+    func served(by replica: Int) async throws -> Int {
+        (try await stats(of: replica)["replica"] as? [String: Any])?["requests"] as? Int ?? 0
+    }
+
     func redisMode(of replica: Int) async throws -> String? {
         (try await stats(of: replica)["redis"] as? [String: Any])?["mode"] as? String
     }
 
-    private static func launch(
+    private static func fileName(port: Int) -> String { "gateway-\(port).conf" }
+
+    private static func write(
         port: Int,
+        redisPort: Int?,
         options: Options,
         directory: TemporaryDirectory,
-        simulator: SimulatorProcess,
-        redis: RedisServer?
-    ) throws -> ServerProcess {
+        simulator: SimulatorProcess
+    ) throws -> String {
         var text = "[server]\nlisten = \"127.0.0.1:\(port)\"\nthreads = 1\ntrusted_proxies = [\"127.0.0.0/8\"]\n"
         text += options.server + "\n\n"
-        if let redis { text += "[redis]\nurl = \"\(redis.url)\"\n${REDIS_MORE}\n\n" }
+        if let redisPort { text += "[redis]\nurl = \"redis://127.0.0.1:\(redisPort)/0\"\n${REDIS_MORE}\n\n" }
         text += "[admin]\ntoken = \"\(adminToken)\"\n\n"
         text += options.configuration
         text = text.replacingOccurrences(of: "${REDIS_MORE}", with: options.environment["REDIS_MORE"] ?? "")
         text = text.replacingOccurrences(of: "${SIMULATOR}", with: "http://127.0.0.1:\(simulator.port)")
-        let file = try directory.write(text, to: "gateway-\(port).conf")
-        return try ServerProcess(
-            [Binaries.path("gateway"), "--config", file],
-            environment: options.environment
-        )
+        return try directory.write(text, to: fileName(port: port))
+    }
+
+    private static func launch(_ file: String, options: Options) throws -> ServerProcess {
+        try ServerProcess([Binaries.path("gateway"), "--config", file], environment: options.environment)
     }
 
     private static func haproxy(port: Int, servers: [Int]) -> String {
