@@ -6,6 +6,8 @@ package final class Readiness: Sendable {
 
     private let phaseValue = Atomic<UInt8>(Phase.starting.rawValue)
     private let redisIsDown = Atomic<Bool>(false)
+    /// Queues have connections of their own.
+    private let cutQueues = Atomic<Int>(0)
     private let needsRedis: Bool
 
     /// - Parameter needsRedis: `redis.on_failure` is `closed`.
@@ -20,13 +22,17 @@ package final class Readiness: Sendable {
 
     package func redis(isUp: Bool) { redisIsDown.store(!isUp, ordering: .relaxed) }
 
+    /// A queue lost the store, or has it again.
+    package func queue(isCut: Bool) { cutQueues.wrappingAdd(isCut ? 1 : -1, ordering: .relaxed) }
+
     /// - Returns: why not; `nil`: ready.
     package var obstacle: String? {
         switch phase {
         case .starting: return "starting"
         case .draining: return "draining"
         case .serving:
-            return needsRedis && redisIsDown.load(ordering: .relaxed)
+            let isOut = redisIsDown.load(ordering: .relaxed) || cutQueues.load(ordering: .relaxed) > 0
+            return needsRedis && isOut
                 ? "Redis is not reachable (redis.on_failure = \"closed\")" : nil
         }
     }

@@ -140,7 +140,8 @@ final class LoopParts {
                 policy: shared.configuration.redis?.onFailure == .closed ? .closed : .local
             ),
             eventLoop: loop,
-            logger: shared.logger
+            logger: shared.logger,
+            onCut: { shared.readiness.queue(isCut: $0) }
         ) { loop in
             guard let endpoint = shared.endpoint else { return EmbeddedQueueStore() }
             return RedisQueueStore(

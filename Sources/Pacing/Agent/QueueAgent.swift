@@ -12,6 +12,7 @@ package final class QueueAgent: @unchecked Sendable {
     private let clock: @Sendable () -> NIODeadline
     private let makeStore: @Sendable (any EventLoop) -> any QueueStore
     private let logger: Logger
+    private let onCut: @Sendable (Bool) -> Void
     private var state: AgentState
     private var store: (any QueueStore)?
     private var isFlushing = false
@@ -22,6 +23,7 @@ package final class QueueAgent: @unchecked Sendable {
     /// - Parameters:
     ///   - id: of this replica: another one for every start of a process, without NUL.
     ///   - clock: the monotonic one.
+    ///   - onCut: told on the loop when nothing is granted any more as the store is out of reach, and when that is over.
     ///   - makeStore: called once, on the loop.
     package init(
         id: String,
@@ -29,12 +31,14 @@ package final class QueueAgent: @unchecked Sendable {
         eventLoop: any EventLoop,
         logger: Logger,
         clock: @escaping @Sendable () -> NIODeadline = { .now() },
+        onCut: @escaping @Sendable (Bool) -> Void = { _ in },
         makeStore: @escaping @Sendable (any EventLoop) -> any QueueStore
     ) {
         self.eventLoop = eventLoop
         self.clock = clock
         self.makeStore = makeStore
         self.logger = logger
+        self.onCut = onCut
         state = AgentState(id: id, settings: settings, now: clock().micros)
     }
 
@@ -126,6 +130,8 @@ package final class QueueAgent: @unchecked Sendable {
 
     private func tellMode(since before: AgentState.Mode) {
         guard before != state.mode else { return }
+        if case .cut = before { onCut(false) }
+        if case .cut = state.mode { onCut(true) }
         let metadata: Logger.Metadata = ["upstream": "\(state.settings.upstream)"]
         switch state.mode {
         case .connecting: break
