@@ -24,6 +24,8 @@ package struct LinkState {
     private var phase = Phase.idle
     package private(set) var attempt = 0
     package private(set) var failures = 0
+    /// Connections in a row that came up and were lost at once.
+    private var relapses = 0
 
     package init() {}
 
@@ -48,6 +50,9 @@ package struct LinkState {
         return .announceUp
     }
 
+    /// The connection has been up for a while.
+    package mutating func settled() { relapses = 0 }
+
     /// The dial or the greeting failed, or the connection ended.
     package mutating func failed(attempt: Int) -> Action {
         guard attempt == self.attempt else { return .none }
@@ -56,6 +61,7 @@ package struct LinkState {
             let wasUp = phase == .up
             phase = .resting
             failures += 1
+            if wasUp { relapses += 1 }
             return .rest(rest, announceDown: wasUp)
         case .idle, .resting, .closed:
             return .none
@@ -80,9 +86,10 @@ package struct LinkState {
         return .dial(attempt: attempt)
     }
 
-    /// Doubles with each failure in a row.
+    /// Doubles with each failure in a row, and with each server in a row that lets in and is of no use: one that others take
+    /// for the master of a slot, say, while it sends everybody on.
     private var rest: TimeAmount {
-        let doublings = min(failures - 1, 8)
+        let doublings = min(failures - 1 + max(relapses - 1, 0), 8)
         return min(.nanoseconds(Self.shortestRest.nanoseconds << doublings), Self.longestRest)
     }
 }

@@ -247,6 +247,7 @@ final class RedisLink {
     /// An idle connection is asked for a sign of life; a broken network tells nothing by itself.
     private func look() {
         guard let session else { return }
+        state.settled()
         switch silence.look(lastHeard: session.lastHeard) {
         case .gone: return session.end(.connectionLost)
         case .fine: return scheduleWatch()

@@ -29,6 +29,25 @@ import Testing
         #expect(afterSuccess == .rest(.milliseconds(20), announceDown: true))
     }
 
+    @Test("Servers that let in and are of no use are tried ever more slowly, until one has been up for a while")
+    func relapses() {
+        var state = LinkState()
+        var action = state.start()
+        func loseAtOnce(settling: Bool) -> LinkState.Action {
+            _ = state.dialled(attempt: state.attempt)
+            _ = state.greeted(attempt: state.attempt)
+            if settling { state.settled() }
+            let rest = state.failed(attempt: state.attempt)
+            action = state.rested()
+            return rest
+        }
+        let rests = (0..<6).map { _ in loseAtOnce(settling: false) }
+        #expect(rests == [20, 40, 80, 160, 250, 250].map { .rest(.milliseconds($0), announceDown: true) })
+        let settled = loseAtOnce(settling: true)
+        #expect(settled == .rest(.milliseconds(20), announceDown: true))
+        #expect(action == .dial(attempt: 8))
+    }
+
     @Test("Word of an older attempt changes nothing")
     func stale() {
         var state = LinkState()

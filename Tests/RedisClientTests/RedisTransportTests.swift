@@ -45,8 +45,8 @@ struct RedisTransportTests {
         await handle.close()
     }
 
-    @Test("TLS with a private authority and a client certificate, verified by address")
-    func tls() async throws {
+    /// An authority's, a server's and its key, for 127.0.0.1: ca.pem, cert.pem, key.pem.
+    private func certificates() async throws -> TemporaryDirectory {
         let directory = try TemporaryDirectory()
         let script = """
             set -e
@@ -58,11 +58,51 @@ struct RedisTransportTests {
             """
         let made = try await run(["sh", "-c", script], workingDirectory: directory.path(""))
         try #require(made.status == 0, "\(made.output)")
-        let tlsPort = freePort()
-        let redis = try await RedisServer.start(arguments: [
+        return directory
+    }
+
+    private func arguments(tlsPort: Int, _ directory: TemporaryDirectory) -> [String] {
+        [
             "--tls-port", String(tlsPort), "--tls-ca-cert-file", directory.path("ca.pem"),
             "--tls-cert-file", directory.path("cert.pem"), "--tls-key-file", directory.path("key.pem"),
-        ])
+        ]
+    }
+
+    @Test("A cluster over TLS: every node is asked at its own TLS port")
+    func clusterTLS() async throws {
+        let directory = try await certificates()
+        let tlsPort = freePort()
+        let redis = try await RedisServer.start(
+            arguments: arguments(tlsPort: tlsPort, directory) + [
+                "--cluster-enabled", "yes", "--cluster-port", String(freePort()), "--tls-cluster", "yes",
+                "--cluster-announce-ip", "127.0.0.1",
+            ]
+        )
+        try await eventually("it serves all slots") {
+            try await redis.command("CLUSTER", "ADDSLOTSRANGE", "0", "16383").hasPrefix("OK")
+        }
+        let endpoint = try RedisEndpoint(
+            url: "rediss+cluster://127.0.0.1:\(tlsPort)",
+            ca: directory.path("ca.pem"),
+            certificate: directory.path("cert.pem"),
+            key: directory.path("key.pem")
+        )
+        let loop = MultiThreadedEventLoopGroup.singleton.next()
+        let handle = await RedisHandle.open(endpoint, on: loop, logger: quiet)
+        try await eventually("the slots are served", within: .seconds(10)) {
+            try await handle.send("SET", "key", "value") == .status("OK")
+        } orRetry: {
+            $0 is RedisError
+        }
+        #expect(try await redis.command("GET", "key") == "value")
+        await handle.close()
+    }
+
+    @Test("TLS with a private authority and a client certificate, verified by address")
+    func tls() async throws {
+        let directory = try await certificates()
+        let tlsPort = freePort()
+        let redis = try await RedisServer.start(arguments: arguments(tlsPort: tlsPort, directory))
         let loop = MultiThreadedEventLoopGroup.singleton.next()
         let url = "rediss://127.0.0.1:\(tlsPort)"
         let endpoint = try RedisEndpoint(
