@@ -66,8 +66,9 @@ package final class Exchange: RequestReceiver {
         body.breakOff()
         let leave = onLeave
         onLeave = nil
-        responder.clientGone(reason)
+        // First, as it tells where the time went.
         leave?()
+        responder.clientGone(reason)
     }
 
     package func replyWritable() { responder.replyWritable() }

@@ -94,8 +94,7 @@ package final class Pipeline {
             route: exchange.route,
             status: responder.status,
             timings: timings,
-            gateway: responder.gatewayTime ?? (now - exchange.arrival) - timings.queue - timings.upstream
-                - timings.paused,
+            gateway: responder.gatewayTime ?? (now - exchange.arrival) - timings.queue - timings.upstream,
             now: now
         )
     }

@@ -9,7 +9,7 @@ extension StatsReport {
         requests(snapshot, into: &text)
         limits(snapshot, into: &text)
         cache(into: &text)
-        await queues(into: &text)
+        QueueMetrics.write(await QueueMetrics.read(plan), into: &text)
         await upstreams(snapshot, into: &text)
         tokens(snapshot, into: &text)
         await redis(into: &text)
@@ -142,20 +142,5 @@ extension StatsReport {
         text.sample("gateway_redis_may_evict", [], policy == "noeviction" ? 0 : 1)
         text.family("gateway_redis_latency_p99_seconds", "gauge", "99th percentile of Redis's answers.")
         text.sample("gateway_redis_latency_p99_seconds", [], state.latencyP99)
-    }
-
-    private func queues(into text: inout PrometheusText) async {
-        text.family(
-            "gateway_queue_depth",
-            "gauge",
-            "This replica's calls that wait for a quota; their sum over replicas is fit for an autoscaler."
-        )
-        for upstream in plan.upstreams {
-            guard let queue = upstream.queue else { continue }
-            for row in await QuotaRows.rows(of: queue, upstream: upstream) {
-                let model = row.model ?? ""
-                text.sample("gateway_queue_depth", [("quota", row.name), ("model", model)], row.waiting)
-            }
-        }
     }
 }

@@ -83,7 +83,7 @@ final class CacheFill: AnswerRecipient, AnswerSource {
             let isError = head.status >= 500
             token.fail(.other(status: head.status))
             tellUnstored()
-            if isError, let stale = token.staleCopy, answerStale(stale, status: head.status) { return }
+            if isError, let stale = token.staleCopy, answerStale(stale, status: head.status, head.timings) { return }
         }
         if kind != .unshared { fields = CacheRules.keptFields(head.fields) }
         caller?.answerHead(head)
@@ -122,7 +122,7 @@ final class CacheFill: AnswerRecipient, AnswerSource {
     func answerRefused(_ refusal: Refusal, _ timings: CallTimings) {
         let status = refusal.answer.error.status
         token.fail(.other(status: status))
-        if let stale = token.staleCopy, answerStale(stale, status: status) { return release() }
+        if let stale = token.staleCopy, answerStale(stale, status: status, timings) { return release() }
         tellUnstored()
         caller?.answerRefused(refusal, timings)
         release()
@@ -160,10 +160,11 @@ final class CacheFill: AnswerRecipient, AnswerSource {
         if caller == nil { token.giveUp() } else if callerIsSlow { source?.pauseAnswer() }
     }
 
-    private func answerStale(_ stale: StoredAnswer, status: Int) -> Bool {
+    private func answerStale(_ stale: StoredAnswer, status: Int, _ timings: CallTimings) -> Bool {
         guard let caller else { return false }
         kind = .replaced
         caller.notes.cacheStatus = .staleOnError(status: status)
+        caller.took(timings)
         caller.answer(stale, age: stale.age(at: worker.now()))
         self.caller = nil
         return true

@@ -76,7 +76,8 @@ package final class CacheStep {
             route.upstream.dialect == .http && call.identified.caller.client == nil
             && exchange.head.fields.contains(.authorization)
         guard !isPersonal, exchange.body.isWhole, let key = try? keys.key(for: components(call, cache: cache)) else {
-            return pass(call, shape: shape, status: .miss(stored: false), directives: directives)
+            let status: CacheStatus = directives.noCache ? .request : .miss(stored: false)
+            return pass(call, shape: shape, status: status, directives: directives)
         }
         let request = outboundRequest(call, shape: shape)
         let question = CacheRequest(
@@ -85,7 +86,16 @@ package final class CacheStep {
             directives: directives,
             deadline: request.deadlines.end?.at
         )
-        switch lane.lookUp(question, { [self] outcome in take(outcome, call, request, directives) }) {
+        let asked = worker.now()
+        let lookup = lane.lookUp(question) { [self] outcome in
+            if outcome.waitedForOthers {
+                var timings = CallTimings()
+                timings.upstream = worker.now() - asked
+                exchange.responder.took(timings)
+            }
+            take(outcome, call, request, directives)
+        }
+        switch lookup {
         case .answered(let outcome): take(outcome, call, request, directives)
         case .pending(let ticket):
             let lane = self.lane
@@ -193,8 +203,10 @@ package final class CacheStep {
         exchange.responder.notes.beats = request.beats
         let outbound = OutboundCall(request: request, worker: worker, recipient: recipient ?? exchange.responder)
         exchange.responder.source = outbound
+        let responder = exchange.responder
         exchange.onLeave = {
             outbound.cancel()
+            responder.took(outbound.timings)
             // What was sent may have been done, though nobody waits for its answer.
             if outbound.timings.calledUpstream { leftAfterSending?() }
         }
@@ -212,7 +224,11 @@ package final class CacheStep {
         let outbound = OutboundCall(request: request, worker: worker, recipient: fill)
         fill.source = outbound
         exchange.responder.source = fill
-        exchange.onLeave = { fill.callerLeft() }
+        let responder = exchange.responder
+        exchange.onLeave = {
+            responder.took(outbound.timingsNow)
+            fill.callerLeft()
+        }
         token.onAbandoned = { outbound.cancel() }
         outbound.dispatch()
     }
@@ -239,7 +255,10 @@ package final class CacheStep {
         let exchange = call.identified.exchange
         let route = call.identified.route
         let preferences = RequestPreferences(fields: exchange.head.fields)
-        if route.upstream.queue != nil { exchange.responder.notes.preferredWait = preferences.wait }
+        if route.upstream.queue != nil, let wait = preferences.wait {
+            let longest = route.upstream.maxWait.components.seconds
+            exchange.responder.notes.preferredWait = min(wait, Int(clamping: longest))
+        }
         return OutboundRequest(
             head: exchange.head,
             route: route,
@@ -252,6 +271,16 @@ package final class CacheStep {
             beats: shape.framing == .serverSentEvents
                 || (route.upstream.dialect == .http && exchange.head.fields.has("text/event-stream", in: .accept))
         )
+    }
+}
+
+extension CacheOutcome {
+    /// What came of a call that another caller had made.
+    fileprivate var waitedForOthers: Bool {
+        switch self {
+        case .collapsed, .staleOnError, .deadlinePassed: true
+        case .hit, .lead, .uncached, .notCached: false
+        }
     }
 }
 

@@ -15,9 +15,12 @@ package struct LimitedCall {
         self.charged = charged
     }
 
-    /// Takes back what the call was charged.
+    /// Takes back what the call was charged, and says so in the answer's fields.
     func refund(to store: any LimitStore) {
-        if let charged { store.refund(charged.charges, charged.verdict) }
+        guard let charged else { return }
+        store.refund(charged.charges, charged.verdict)
+        let notes = identified.exchange.responder.notes.limits
+        identified.exchange.responder.notes.limits = notes.map(\.afterRefund)
     }
 }
 

@@ -1,8 +1,8 @@
 internal import CurlClient
 internal import Hashing
-internal import Logging
-internal import NIOCore
-internal import NIOPosix
+package import Logging
+package import NIOCore
+package import NIOPosix
 internal import Pacing
 internal import RateLimit
 internal import RedisClient
@@ -11,8 +11,8 @@ internal import ResponseCache
 /// Everything that a gateway is made of, tied together once at start and ended in order.
 ///
 /// What belongs to one loop is made on it and never leaves it; here it is only held.
-struct Assembly: Sendable {
-    let pipelines: [NIOLoopBound<Pipeline>]
+package struct Assembly: Sendable {
+    package let pipelines: [NIOLoopBound<Pipeline>]
     let cluster: ClusterStats
     let readiness: Readiness
     private let parts: [NIOLoopBound<LoopParts>]
@@ -20,7 +20,7 @@ struct Assembly: Sendable {
     private let watcher: CurlWatcher
 
     /// - Throws: `GatewayStartError`.
-    static func make(
+    package static func make(
         configuration: Configuration,
         group: MultiThreadedEventLoopGroup,
         logger: Logger
@@ -83,7 +83,7 @@ struct Assembly: Sendable {
             plan: plan,
             replica: replica,
             started: .now(),
-            sources: sources(parts: parts, shared: shared)
+            sources: sources(parts: parts, queues: queues.compactMap { $0 }, shared: shared)
         )
         var pipelines: [NIOLoopBound<Pipeline>] = []
         for part in parts {
@@ -120,7 +120,7 @@ struct Assembly: Sendable {
     }
 
     /// Leaves the queues, closes all connections and ends curl's thread.
-    func close() async {
+    package func close() async {
         for queue in queues { queue.close() }
         for part in parts {
             // A loop that is gone has nothing left to close.
@@ -129,7 +129,11 @@ struct Assembly: Sendable {
         watcher.close()
     }
 
-    private static func sources(parts: [NIOLoopBound<LoopParts>], shared: Shared) -> StatsReport.Sources {
+    private static func sources(
+        parts: [NIOLoopBound<LoopParts>],
+        queues: [QueueHandle],
+        shared: Shared
+    ) -> StatsReport.Sources {
         .init(
             connections: {
                 var sums = [Int](repeating: 0, count: shared.configuration.upstreams.count)
@@ -154,6 +158,11 @@ struct Assembly: Sendable {
                     document.errors += reading.counters.errors
                     document.evictionPolicy = reading.evictionPolicy ?? document.evictionPolicy
                     isUp = isUp && reading.isUp
+                }
+                for queue in queues {
+                    guard let counters = try? await queue.statistics().get().counters else { continue }
+                    document.commands += counters.calls
+                    document.errors += counters.failures
                 }
                 document.mode = isUp ? "redis" : policy.rawValue
                 document.latencyP99 = latency.quantile(0.99)

@@ -65,7 +65,7 @@ extension OutboundCall {
             return
         }
         switch event {
-        case .position(let place, let wait): position = (place, TimeAmount(wait))
+        case .position(let place, let wait): position = (place, worker.now() + TimeAmount(wait))
         case .granted(let grant):
             leaveWaiting()
             attempt(grant: grant)
@@ -116,7 +116,10 @@ extension OutboundCall {
         guard request.beats, request.upstream.heartbeat > .zero else { return }
         heartbeat = worker.eventLoop.assumeIsolated().scheduleTask(in: request.upstream.heartbeat) { [weak self] in
             guard let self else { return }
-            self.recipient.waiting(position: self.position.0, expected: self.position.1)
+            // Until the queue has told a position it may still refuse the call, with a status of its own.
+            if let (place, due) = self.position {
+                self.recipient.waiting(position: place, expected: max(.zero, due - self.worker.now()))
+            }
             self.startHeartbeat()
         }
     }

@@ -53,7 +53,7 @@ enum QuotaRows {
         Dictionary(uniqueKeysWithValues: quota.waitingByUrgency.map { ("\($0.key)", $0.value) })
     }
 
-    private static func row(_ quota: QuotaStatistics, upstream: UpstreamPlan) -> StatsDocument.Quota {
+    static func row(_ quota: QuotaStatistics, upstream: UpstreamPlan) -> StatsDocument.Quota {
         let parts = quota.name.split(separator: "/", maxSplits: 1).map(String.init)
         var row = StatsDocument.Quota(
             name: parts.first ?? quota.name,

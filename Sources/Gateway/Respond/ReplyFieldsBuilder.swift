@@ -31,14 +31,19 @@ package struct ReplyFieldsBuilder {
         }
     }
 
-    package mutating func addNotes(_ notes: ResponseNotes, timings: CallTimings?, gatewayTime: TimeAmount) {
+    package mutating func addNotes(_ notes: ResponseNotes, timings: CallTimings, gatewayTime: TimeAmount) {
+        addEarlyNotes(notes)
+        if let status = notes.cacheStatus { addCacheStatus(status) }
+        addServerTiming(timings, gateway: gatewayTime)
+    }
+
+    /// What is known before the call's outcome: all that an answer tells that a heartbeat begins.
+    package mutating func addEarlyNotes(_ notes: ResponseNotes) {
         notes.requestID.write(to: &fields)
         fields.add(line: "via: 1.1 sluice\r\n")
         addLimits(notes.limits)
-        if let status = notes.cacheStatus { addCacheStatus(status) }
         if let wait = notes.preferredWait { fields.add("preference-applied", "wait=\(wait)") }
         if let cookie = notes.setCookie { fields.add("set-cookie", cookie) }
-        addServerTiming(timings ?? CallTimings(), gateway: gatewayTime)
     }
 
     package mutating func addRetryAfter(_ wait: TimeAmount) {
@@ -89,7 +94,7 @@ package struct ReplyFieldsBuilder {
     /// Milliseconds with one decimal; upstream until its first byte.
     private mutating func addServerTiming(_ timings: CallTimings, gateway: TimeAmount) {
         fields.addWritten("server-timing") { buffer in
-            if timings.calledUpstream {
+            if timings.calledUpstream || timings.queue > .zero || timings.upstream > .zero {
                 buffer.writeText("queue;dur=")
                 buffer.writeMilliseconds(timings.queue)
                 buffer.writeText(", upstream;dur=")

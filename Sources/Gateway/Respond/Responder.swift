@@ -17,6 +17,8 @@ package final class Responder: AnswerRecipient {
         case waiting
         /// A heartbeat began the answer: 200 and an event stream, before its outcome is known.
         case beating
+        /// So it did, and then the upstream answered with an error, whose words are collected.
+        case failing
         case streaming
         case done
     }
@@ -37,6 +39,8 @@ package final class Responder: AnswerRecipient {
     private let arrival: NIODeadline
     private let clock: any EventLoop
     private var isPaused = false
+    /// The upstream's error that came after a heartbeat; its body is `nil` where it cannot be read.
+    private var lateError: (status: Int, body: ByteBuffer?) = (0, nil)
 
     /// - Parameter clock: its connection's loop.
     package init(reply: any ReplyWriter, arrival: NIODeadline, clock: any EventLoop) {
@@ -57,8 +61,7 @@ package final class Responder: AnswerRecipient {
             var builder = ReplyFieldsBuilder()
             builder.fields.add("content-type", "text/event-stream")
             builder.fields.add("cache-control", "no-cache")
-            notes.requestID.write(to: &builder.fields)
-            builder.fields.add("via", "1.1 sluice")
+            builder.addEarlyNotes(notes)
             reply.start(status: 200, fields: builder.take(), body: .stream)
         }
         reply.write(beat)
@@ -77,14 +80,18 @@ package final class Responder: AnswerRecipient {
         case .beating where head.status == 200:
             state = .streaming
         case .beating:
-            // The 200 is out: the upstream's error can only be told in the stream, in the dialect's own words.
-            let text = "the upstream answered \(head.status) after the stream had begun"
-            endBeating(with: ErrorBody(status: head.status, kind: .unavailable, message: text))
-        case .streaming, .done: break
+            // The 200 is out: the upstream's error can only be told in the stream.
+            state = .failing
+            lateError = (head.status, head.fields.contains(.contentEncoding) ? nil : ByteBuffer())
+        case .failing, .streaming, .done: break
         }
     }
 
     package func answerBytes(_ bytes: ByteBuffer) {
+        if state == .failing {
+            let room = UpstreamErrorFrame.bodyLimit - (lateError.body?.readableBytes ?? 0)
+            if bytes.readableBytes > room { lateError.body = nil } else { lateError.body?.writeImmutableBuffer(bytes) }
+        }
         guard state == .streaming else { return }
         reply.write(bytes)
         if !reply.isWritable, !isPaused {
@@ -94,6 +101,7 @@ package final class Responder: AnswerRecipient {
     }
 
     package func answerEnded(_ timings: CallTimings) {
+        if state == .failing { return endFailing() }
         guard state == .streaming else { return }
         self.timings = timings
         reply.end()
@@ -102,6 +110,10 @@ package final class Responder: AnswerRecipient {
 
     package func answerBroke() {
         guard state != .done else { return }
+        if state == .failing {
+            lateError.body = nil
+            return endFailing()
+        }
         reply.cut()
         finish()
     }
@@ -132,8 +144,8 @@ package final class Responder: AnswerRecipient {
             )
             finish()
         case .beating:
-            endBeating(with: answer.error)
-        case .streaming:
+            end(with: answer.error.renderedInStream(of: notes.form))
+        case .failing, .streaming:
             answerBroke()
         case .done: break
         }
@@ -147,16 +159,21 @@ package final class Responder: AnswerRecipient {
             state = .streaming
             self.status = status
             var builder = ReplyFieldsBuilder(adding: fields)
-            builder.addNotes(notes, timings: nil, gatewayTime: takeGatewayTime())
+            builder.addNotes(notes, timings: timings, gatewayTime: takeGatewayTime())
             reply.respond(status: status, fields: builder.take(), body: body)
             finish()
-        case .beating:
+        case .beating where status == 200:
             reply.write(body)
             reply.end()
             finish()
-        case .streaming, .done: break
+        case .beating:
+            end(with: UpstreamErrorFrame.make(status: status, body: body, in: notes.form))
+        case .failing, .streaming, .done: break
         }
     }
+
+    /// Where the time went of a call that gets no answer of its own upstream call.
+    package func took(_ timings: CallTimings) { self.timings = timings }
 
     /// A kept answer.
     /// - Parameter age: since it was stored; `nil`: it was made for another caller of this very moment.
@@ -181,9 +198,13 @@ package final class Responder: AnswerRecipient {
         source?.resumeAnswer()
     }
 
+    private func endFailing() {
+        end(with: UpstreamErrorFrame.make(status: lateError.status, body: lateError.body, in: notes.form))
+    }
+
     /// A stream that has begun tells its error in the dialect's own frame; a dialect without one is cut.
-    private func endBeating(with error: ErrorBody) {
-        if let frame = error.renderedInStream(of: notes.form) {
+    private func end(with frame: ByteBuffer?) {
+        if let frame {
             reply.write(frame)
             reply.end()
         } else {
@@ -209,7 +230,7 @@ package final class Responder: AnswerRecipient {
 
     /// What the gateway itself took: all, less waiting for slots and upstreams.
     private func takeGatewayTime() -> TimeAmount {
-        let time = max(.zero, (clock.now - arrival) - timings.queue - timings.upstream - timings.paused)
+        let time = max(.zero, (clock.now - arrival) - timings.queue - timings.upstream)
         gatewayTime = time
         return time
     }

@@ -34,6 +34,14 @@ package struct LimitNote: Equatable {
         self.remaining = remaining
         self.resetAfter = resetAfter
     }
+
+    /// As it stands once one call was given back. A full burst grows no more.
+    package var afterRefund: LimitNote {
+        var note = self
+        note.remaining = min(burst, remaining + 1)
+        if note.remaining == burst { note.resetAfter = 0 }
+        return note
+    }
 }
 
 /// RFC 9211, one member.

@@ -80,7 +80,7 @@ package final class LoopTelemetry {
         counters.gateway.record(gateway, at: now)
         if timings.calledUpstream || timings.queue > .zero { counters.queue.record(timings.queue, at: now) }
         guard timings.calledUpstream else { return }
-        counters.upstream.record(timings.upstream, at: now)
+        counters.upstream.record(timings.firstByte, at: now)
     }
 
     package func seen(user: String) {

@@ -37,10 +37,11 @@ package struct AnswerHead {
 package struct CallTimings: Equatable {
     /// Waiting for slots, all tries together.
     package var queue = TimeAmount.zero
-    /// From the slot to the upstream's first byte, the last try.
+    /// Waiting for upstreams: from the slot to the first byte of the answer, of all tries and the pauses between them;
+    /// or for an answer that was under way for somebody else.
     package var upstream = TimeAmount.zero
-    /// Between two tries.
-    package var paused = TimeAmount.zero
+    /// From the slot to the first byte, the last try.
+    package var firstByte = TimeAmount.zero
     /// Whether an upstream was called at all.
     package var calledUpstream = false
     package init() {}

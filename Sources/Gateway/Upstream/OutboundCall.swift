@@ -45,6 +45,8 @@ final class OutboundCall {
     var tries = 0
     var enteredQueue: NIODeadline?
     var startedCall = NIODeadline.uptimeNanoseconds(0)
+    /// Since when the call waits for its upstream; `nil`: it does not, or has the first bytes of its answer.
+    var upstreamSince: NIODeadline?
     var head429: AnswerHead?
     var body429 = ByteBuffer()
     var retryAfterAsked: TimeAmount?
@@ -52,7 +54,8 @@ final class OutboundCall {
     var isTrial = false
     var heartbeat: Scheduled<Void>?
     var endTimer: Scheduled<Void>?
-    var position: (Int, TimeAmount) = (0, .zero)
+    /// Its place in the queue and when its slot is expected, as last told; `nil`: the queue has not taken it yet.
+    var position: (place: Int, due: NIODeadline)?
     var uploadStarted = false
 
     init(request: OutboundRequest, worker: Worker, recipient: any AnswerRecipient) {
@@ -89,10 +92,27 @@ final class OutboundCall {
         recipient.answerRefused(refusal, timings)
     }
 
+    /// With what the call waits for at this moment.
+    var timingsNow: CallTimings {
+        var timings = timings
+        let now = worker.now()
+        if let since = upstreamSince { timings.upstream = timings.upstream + (now - since) }
+        if let since = enteredQueue { timings.queue = timings.queue + (now - since) }
+        return timings
+    }
+
+    /// Books what went by as the upstream's time.
+    func bookUpstream() {
+        guard let since = upstreamSince else { return }
+        upstreamSince = nil
+        timings.upstream = timings.upstream + (worker.now() - since)
+    }
+
     @discardableResult
     func close() -> Bool {
         if case .ended = state { return false }
         state = .ended
+        bookUpstream()
         // Where the answer came to its end this was done before: it broke off, or nobody waits for the rest.
         settleTokens(isWhole: false)
         // A slot knows its waiter, and the waiter this call.

@@ -23,6 +23,7 @@ extension OutboundCall: TransferReceiver {
         answer = .none
         retryAfterAsked = nil
         startedCall = now
+        upstreamSince = now
         tries += 1
         let body: TransferBody
         if request.body.isWhole {
@@ -75,7 +76,7 @@ extension OutboundCall: TransferReceiver {
 
     func transferHead(status: Int, fields: ByteBuffer) {
         let now = worker.now()
-        timings.upstream = now - startedCall
+        timings.firstByte = now - startedCall
         noteOutcome(status: status, now: now)
         guard let block = try? FieldBlock(parsing: fields) else {
             // An answer whose fields cannot be read is as good as none.
@@ -98,6 +99,9 @@ extension OutboundCall: TransferReceiver {
     }
 
     private func pass(_ head: AnswerHead) {
+        var head = head
+        bookUpstream()
+        head.timings = timings
         answer = .passing
         if head.status == 200, request.upstream.dialect == .gemini { usage = UsageScanner() }
         recipient.answerHead(head)
@@ -145,6 +149,7 @@ extension OutboundCall: TransferReceiver {
 
     /// The slot ran out before the connection was ready: back to the front of the queue.
     private func returnToQueue() {
+        bookUpstream()
         if isTrial { request.upstream.breaker.trialUndecided() }
         guard let unused = grant, let queue = request.upstream.queue else {
             state = .idle
@@ -205,6 +210,7 @@ extension OutboundCall: TransferReceiver {
 
     private func waitAgain(for slot: Grant) {
         answer = .none
+        bookUpstream()
         enteredQueue = worker.now()
         request.upstream.waitingBytes.takeAnyway(request.body.kept.readableBytes)
         state = .queued(slot.waiter.id)
@@ -277,7 +283,8 @@ extension OutboundCall: TransferReceiver {
         state = .pausing(
             worker.eventLoop.assumeIsolated().scheduleTask(in: wait) { [self] in
                 guard case .pausing = state else { return }
-                timings.paused = timings.paused + wait
+                // The pause is the upstream's time too: its failure made it.
+                bookUpstream()
                 state = .idle
                 enter()
             }
