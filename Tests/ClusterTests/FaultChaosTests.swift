@@ -1,0 +1,111 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Faults one upon the other, for as many seconds as `SLUICE_CHAOS_SECONDS` says; left out where it says nothing.
+/// `SLUICE_CHAOS_SEED` repeats the order of faults, though not their effect to the millisecond.
+@Suite("Faults in any order", .timeLimit(.minutes(30)))
+struct FaultChaosTests {
+    private static let environment = ProcessInfo.processInfo.environment
+    private static let seconds = Int(environment["SLUICE_CHAOS_SECONDS"] ?? "") ?? 0
+    private static let seed = UInt64(environment["SLUICE_CHAOS_SEED"] ?? "") ?? 1
+
+    private enum Fault: CaseIterable {
+        case pause, cut, kill, hang, clock, restart, empty
+    }
+
+    @Test(
+        "Whatever happens under closed, no window is exceeded and nobody is left without an answer",
+        .enabled(if: seconds > 0)
+    )
+    func chaos() async throws {
+        let clock = try await SettableClock.make()
+        let cluster = try await FaultCluster.start(
+            links: true,
+            policy: "closed",
+            redisArguments: ["--appendonly", "yes"],
+            redisEnvironment: clock.environment
+        )
+        var groups: [Load.Group] = []
+        for replica in 0..<3 {
+            var group = Load.Group(name: "r\(replica)", address: cluster.deployment.address(of: replica))
+            group.fields = ["Prefer: wait=5"]
+            group.workers = 15
+            group.seconds = Double(Self.seconds)
+            groups.append(group)
+        }
+        let all = groups
+        async let load = Load.run(all, within: .seconds(Self.seconds + 90))
+        try await cluster.waitForArrivals(30)
+        var random = SplitMix(state: Self.seed)
+        let end = ContinuousClock.now + .seconds(Self.seconds - 10)
+        while ContinuousClock.now < end {
+            try await commit(random.pick(Fault.allCases), to: cluster, clock: clock, &random)
+            try await Task.sleep(for: .milliseconds(random.number(100...2000)))
+        }
+        try clock.set(seconds: 0)
+        let calls = try await load
+        let times = try await cluster.arrivals().map(\.at)
+        let worst = largestWindow(times, microseconds: FaultCluster.per)
+        tell("chaos of \(Self.seconds) s, seed \(Self.seed): \(calls.statuses), largest window \(worst)")
+        #expect(worst <= FaultCluster.limit)
+        // 0: the replica was killed, or its listener not back yet.
+        #expect(calls.allSatisfy { [0, 200, 503, 504].contains($0.status) }, "\(calls.complaints)")
+        // A pause of 3 s of its replica can come on top of a caller's own time.
+        #expect(calls.longest <= 5 + 3 + FaultCluster.slack)
+        #expect(calls.count { $0.status == 200 } > Self.seconds * 2)
+        try await cluster.deployment.stop()
+    }
+
+    private func commit(
+        _ fault: Fault,
+        to cluster: FaultCluster,
+        clock: SettableClock,
+        _ random: inout SplitMix
+    ) async throws {
+        let deployment = cluster.deployment
+        guard let redis = deployment.redis, let links = deployment.links else { return }
+        let replica = random.number(0...2)
+        print("    \(monotonicMicros()) \(fault) \(replica)")
+        switch fault {
+        case .pause:
+            let process = deployment.gateways[replica]
+            process.pause()
+            try await Task.sleep(for: .milliseconds(random.number(20...3000)))
+            process.resume()
+        case .cut:
+            try await links.cut(replica)
+            try await Task.sleep(for: .milliseconds(random.number(50...3000)))
+            try await links.heal(replica)
+        case .kill:
+            try await deployment.gateways[replica].kill()
+            try await deployment.restart(replica)
+        case .hang:
+            redis.pause()
+            try await Task.sleep(for: .milliseconds(random.number(20...2000)))
+            redis.resume()
+        case .clock: try clock.set(seconds: Int64(random.number(-7200...7200)))
+        case .restart, .empty:
+            try await redis.kill()
+            if fault == .empty { try redis.forgetData() }
+            try await redis.start()
+        }
+    }
+}
+
+/// SplitMix64: the same numbers for the same seed.
+private struct SplitMix: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
+        return mixed ^ (mixed >> 31)
+    }
+
+    mutating func number(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &self) }
+
+    mutating func pick<Element>(_ elements: [Element]) -> Element { elements[number(0...elements.count - 1)] }
+}
