@@ -66,7 +66,7 @@ def window(document: dict) -> Sheet:
             sheet.line(left, panel.y(units), left + width, panel.y(units))
             sheet.text(left - 5, panel.y(units) + 4, f"{units:.0f}", kind="small", colour="muted", anchor="end")
         panel.draw(scene["arrivals_at"], scene["requests"], per)
-        for seconds in (0, per, scene["seconds"]):
+        for seconds in (0, per, scene["seconds"]) if panel.x(per) - left > 30 else (0, scene["seconds"]):
             sheet.text(panel.x(seconds), 242, f"{seconds:g} s", kind="small", colour="muted", anchor="middle")
         sheet.text(left, 270, f"fullest {scene['fullest']} of {scene['requests']} · use {scene['use']:.1%}")
     return sheet
@@ -125,7 +125,7 @@ def use(document: dict) -> Sheet:
     low, width = 0.90, _WIDTH - left - 110
 
     def x(part: float) -> float:
-        return left + width * (part - low) / (1 - low)
+        return left + width * (max(part, low) - low) / (1 - low)
 
     bottom = top + row * len(scenes)
     for percent in range(90, 101, 2):
