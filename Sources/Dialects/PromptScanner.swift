@@ -178,7 +178,9 @@ package struct PromptScanner {
             found.maximumOutput = max(found.maximumOutput ?? 0, min(count, 1 << 30))
         case .candidates:
             if let count = Int(lexer.decodedText), count > 0 { found.candidates = min(count, 128) }
-        default: break
+        default:
+            // OpenAI takes texts as numbers of tokens too: each as much as four bytes.
+            if let frame = frames.last, frame.content == .text, !frame.isObject { found.textBytes += 4 }
         }
     }
 

@@ -16,6 +16,8 @@ package struct Settings: Sendable, Equatable {
     package var answerWords = 40
     /// Length of an embedding where the call names none.
     package var dimension = 768
+    /// Bytes of text that count as a token.
+    package var bytesPerToken = 4.0
 
     /// Share of calls that fail with `failStatus`.
     package var failRate = 0.0
@@ -67,6 +69,7 @@ extension Settings {
             "chunks": .number(Double(chunks)),
             "answer-words": .number(Double(answerWords)),
             "dimension": .number(Double(dimension)),
+            "bytes-per-token": .number(bytesPerToken),
             "fail-rate": .number(failRate),
             "fail-status": .number(Double(failStatus)),
             "reset-rate": .number(resetRate),
@@ -99,6 +102,7 @@ extension Settings {
         "chunks": { s, v throws(SettingsError) in s.chunks = try v.whole(1...10_000) },
         "answer-words": { s, v throws(SettingsError) in s.answerWords = try v.whole(0...100_000) },
         "dimension": { s, v throws(SettingsError) in s.dimension = try v.whole(1...20_000) },
+        "bytes-per-token": { s, v throws(SettingsError) in s.bytesPerToken = try v.bytes() },
         "fail-rate": { s, v throws(SettingsError) in s.failRate = try v.share() },
         "fail-status": { s, v throws(SettingsError) in s.failStatus = try v.whole(400...599) },
         "reset-rate": { s, v throws(SettingsError) in s.resetRate = try v.share() },
@@ -140,6 +144,13 @@ private struct SettingValue {
 
     func share() throws(SettingsError) -> Double {
         guard case .number(let value) = value, (0...1).contains(value) else { throw refused("a number from 0 to 1") }
+        return value
+    }
+
+    func bytes() throws(SettingsError) -> Double {
+        guard case .number(let value) = value, (0.25...64).contains(value) else {
+            throw refused("a number from 0.25 to 64")
+        }
         return value
     }
 

@@ -95,6 +95,8 @@ import Testing
         #expect(size(body) == expected(text: 3, images: 2, media: 6 + 24, files: 1))
         #expect(size(#"{"input":["ab","c"],"model":"e"}"#) == expected(text: 3))
         #expect(size(#"{"input":"abc","model":"e"}"#) == expected(text: 3))
+        // Tokens instead of text.
+        #expect(size(#"{"input":[[5,6],[7]],"model":"e"}"#) == expected(text: 12))
     }
 
     @Test("A batch of embeddings counts what its items hold")

@@ -47,6 +47,19 @@ import Testing
         #expect(try readConfiguration(file, ["GEMINI_URL": "http://127.0.0.1:1"]).startupError == nil)
     }
 
+    @Test("The quotas that gateway.conf shows as comments are right once they are none")
+    func examples() throws {
+        let lines = try repositoryFile("gateway.conf").split(separator: "\n", omittingEmptySubsequences: false)
+        let start = try #require(lines.firstIndex { $0.hasPrefix("# Gemini limits input tokens too") })
+        let end = try #require(lines[start...].firstIndex { $0.isEmpty })
+        let shown = lines[(start + 1)..<end].map { $0 == "#" ? "" : $0.dropFirst(2) }
+        let text = (lines[..<start] + shown + lines[end...]).joined(separator: "\n")
+        let quotas = try readConfiguration(text, Self.environment).upstreams[0].quotas
+        #expect(quotas.map(\.name) == ["gemini-rpm", "gemini-tpm", "gemini-rpd"])
+        #expect(quotas.map(\.unit) == [.requests, .tokens(.input), .requests])
+        #expect(quotas.map { $0.reset?.zone } == [nil, nil, "America/Los_Angeles"])
+    }
+
     @Test("docs/reference.md has every key that is read")
     func reference() throws {
         let reader = try ConfigurationReader(text: completeConfiguration, environment: ["GEMINI_API_KEY": "G"])

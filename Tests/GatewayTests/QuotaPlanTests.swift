@@ -78,6 +78,8 @@ import Testing
         #expect(charges.map(\.cost.isEstimate) == [true, false])
         #expect(charges.map(\.cost.units) == [9_999, 3])
         #expect(charges.map(\.quota) == [0, 1])
+        // Where they count beside too many other models.
+        #expect(charges.map(\.cost.bucket.overflow) == ["tpm/*", "rpm/*"])
         #expect(costs(plan.quotas, method: .batchEmbedContents, items: 4) == nil)
     }
 

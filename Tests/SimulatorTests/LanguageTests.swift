@@ -58,4 +58,9 @@ internal import Testing
     func tokens(text: String, count: Int) {
         #expect(tokenCount(of: text) == count)
     }
+
+    @Test("Another rule of bytes a token", arguments: [(2.5, 3), (8.0, 1), (100.0, 1)])
+    func otherTokens(bytes: Double, count: Int) {
+        #expect(tokenCount(of: "12345678", bytesPerToken: bytes) == count)
+    }
 }

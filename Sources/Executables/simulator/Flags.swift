@@ -53,6 +53,9 @@ struct AnswerFlags: ParsableArguments {
     @Option(help: "Length of an embedding where the call names none.")
     var dimension = 768
 
+    @Option(help: "Bytes of text that count as a token.")
+    var bytesPerToken = 4.0
+
     func apply(to settings: inout Settings) throws {
         try settings.set("latency", .string(latency))
         try settings.set("jitter", .string(jitter))
@@ -60,6 +63,7 @@ struct AnswerFlags: ParsableArguments {
         try settings.set("chunks", JSONValue(chunks))
         try settings.set("answer-words", JSONValue(answerWords))
         try settings.set("dimension", JSONValue(dimension))
+        try settings.set("bytes-per-token", .number(bytesPerToken))
     }
 }
 

@@ -3,22 +3,24 @@ struct Completion: Sendable {
     let text: String
     let promptTokens: Int
     let textTokens: Int
+    private let bytesPerToken: Double
     /// Whether the caller's limit cut the answer short.
     let isCutShort: Bool
     /// The same for the same prompt.
     let id: String
 
-    init(prompt: String, question: String, maximumTokens: Int?, words: Int) {
+    init(prompt: String, question: String, maximumTokens: Int?, words: Int, bytesPerToken: Double = 4) {
+        self.bytesPerToken = bytesPerToken
         let full = AnswerWriter(words: words).answer(to: question)
-        if let maximumTokens, maximumTokens > 0, tokenCount(of: full) > maximumTokens {
-            text = Self.prefix(of: full, bytes: maximumTokens * 4)
+        if let maximumTokens, maximumTokens > 0, tokenCount(of: full, bytesPerToken: bytesPerToken) > maximumTokens {
+            text = Self.prefix(of: full, bytes: Int(Double(maximumTokens) * bytesPerToken))
             isCutShort = true
         } else {
             text = full
             isCutShort = false
         }
-        promptTokens = tokenCount(of: prompt)
-        textTokens = tokenCount(of: text)
+        promptTokens = tokenCount(of: prompt, bytesPerToken: bytesPerToken)
+        textTokens = tokenCount(of: text, bytesPerToken: bytesPerToken)
         id = String(textHash(prompt.utf8), radix: 36)
     }
 
@@ -33,7 +35,12 @@ struct Completion: Sendable {
         return pieces.enumerated().map { index, piece in
             bytes += piece.utf8.count
             let isLast = index == pieces.count - 1
-            return response(model, text: piece, tokens: isLast ? textTokens : max(1, bytes / 4), finishes: isLast)
+            return response(
+                model,
+                text: piece,
+                tokens: isLast ? textTokens : max(1, Int(Double(bytes) / bytesPerToken)),
+                finishes: isLast
+            )
         }
     }
 

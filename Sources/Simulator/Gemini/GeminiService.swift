@@ -37,7 +37,8 @@ package struct GeminiService: Sendable {
             prompt: request.prompt,
             question: request.question,
             maximumTokens: request.generationConfig?.maxOutputTokens,
-            words: settings.answerWords
+            words: settings.answerWords,
+            bytesPerToken: settings.bytesPerToken
         )
         let chunks = settings.chunks
         return work(.generate, model, tokens: completion.promptTokens) {
@@ -74,7 +75,10 @@ package struct GeminiService: Sendable {
 
     private func countTokens(_ model: String, _ body: ByteBuffer) throws(BodyError) -> Plan {
         guard GeminiModel.exists(model) else { return .answer(GeminiError.unknownModel(model).reply(.native)) }
-        let tokens = tokenCount(of: try decodedJSON(CountTokensRequest.self, from: body).prompt)
+        let tokens = tokenCount(
+            of: try decodedJSON(CountTokensRequest.self, from: body).prompt,
+            bytesPerToken: settings.bytesPerToken
+        )
         let response = CountTokensResponse(
             totalTokens: tokens,
             promptTokensDetails: [ModalityTokens(modality: "TEXT", tokenCount: tokens)]
@@ -126,14 +130,15 @@ private struct EmbeddingItem: Sendable {
 
     let text: String
     let dimension: Int
+    let tokens: Int
 
     init?(_ request: EmbedContentRequest, settings: Settings) {
         text = request.content.text
         dimension = request.outputDimensionality ?? settings.dimension
+        tokens = tokenCount(of: text, bytesPerToken: settings.bytesPerToken)
         guard !text.isEmpty, (1...20_000).contains(dimension) else { return nil }
     }
 
-    var tokens: Int { tokenCount(of: text) }
     var embedding: Embedding { Embedding(values: Embedder(dimension: dimension).embed(text)) }
 }
 

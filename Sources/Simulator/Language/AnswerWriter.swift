@@ -51,6 +51,7 @@ extension String {
 }
 
 /// Four bytes of UTF-8 count as a token, as a rule of thumb that is right within a third for English; at least one.
-package func tokenCount(of text: String) -> Int {
-    text.isEmpty ? 0 : max(1, text.utf8.count / 4)
+/// - Parameter bytesPerToken: another rule, as other languages and models have it.
+package func tokenCount(of text: String, bytesPerToken: Double = 4) -> Int {
+    text.isEmpty ? 0 : max(1, Int(Double(text.utf8.count) / bytesPerToken))
 }

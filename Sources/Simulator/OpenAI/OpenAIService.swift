@@ -34,7 +34,8 @@ package struct OpenAIService: Sendable {
             prompt: request.prompt,
             question: request.question,
             maximumTokens: request.maxCompletionTokens ?? request.maxTokens,
-            words: settings.answerWords
+            words: settings.answerWords,
+            bytesPerToken: settings.bytesPerToken
         )
         let demand = Demand(service: .gemini(.generate), model: model, tokens: completion.promptTokens)
         let streams = request.stream == true
@@ -58,7 +59,7 @@ package struct OpenAIService: Sendable {
         guard let texts = request.texts, (1...20_000).contains(dimension) else {
             return refused("input must be a string or an array of strings, dimensions from 1 to 20000")
         }
-        let tokens = texts.reduce(0) { $0 + tokenCount(of: $1) }
+        let tokens = texts.reduce(0) { $0 + tokenCount(of: $1, bytesPerToken: settings.bytesPerToken) }
         let demand = Demand(service: .gemini(.embed), model: model, requests: texts.count, tokens: tokens)
         let asBase64 = request.encodingFormat == "base64"
         return .work(
