@@ -126,6 +126,22 @@ def obeyed(calls: list[Call], slots: list[tuple[int, str]], lag: int, begin: int
     return right, count
 
 
+def first_come(calls: list[Call], slots: list[tuple[int, str]], lag: int) -> list[tuple[int, str]]:
+    """The same slots handed out first come, first served: shows that `obeyed` tells one order from another."""
+    by_id = {call.id: call for call in calls}
+    waiting: deque[str] = deque()
+    handed: list[tuple[int, str]] = []
+    for time, kind, id in _events(calls, slots, lag):
+        if kind == _ENTERED:
+            waiting.append(id)
+        elif kind == _SLOT:
+            while waiting and (by_id[waiting[0]].leaves or time) < time:
+                waiting.popleft()
+            if waiting:
+                handed.append((time, waiting.popleft()))
+    return handed
+
+
 def _events(calls: list[Call], slots: list[tuple[int, str]], lag: int) -> list[tuple[int, int, str]]:
     events = [(call.sent + lag, _ENTERED, call.id) for call in calls]
     events += [(call.leaves, _LEFT, call.id) for call in calls if call.leaves is not None]

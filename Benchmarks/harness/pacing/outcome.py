@@ -54,8 +54,10 @@ class Outcome:
     simulator_fullest: int
     use: Use
     waits: dict[str, Waits]
-    # Of how many slots the call that had it is the one that the order rule names, and how many there were.
+    # Of how many slots the client that had it is the one that the order rule names, and how many there were.
     obeyed: tuple[int, int]
+    # The same for first come, first served.
+    first_come: tuple[int, int]
     shares: dict[str, Share]
     # For each caller that was told: the expected wait and the real one, in seconds.
     expected: list[tuple[float, float]]
@@ -121,7 +123,8 @@ def run(fleet: Fleet, binaries: Binaries, cores: Cores, scene: Scene, lag: int) 
 def _work_out(scene: Scene, load: Load, arrivals: list[Arrival], fullest: int, spent: Spent, lag: int) -> Outcome:
     at = {arrival.call: arrival.at for arrival in arrivals if arrival.status != 429}
     slots = sorted((time, call) for call, time in at.items())
-    contended = len(load.calls) > 0 and len(scene.clients) > 1
+    contended = len(scene.clients) > 1
+    begin = load.began + scene.quota.seconds * 1_000_000
     return Outcome(
         scene=scene,
         arrivals=arrivals,
@@ -133,7 +136,8 @@ def _work_out(scene: Scene, load: Load, arrivals: list[Arrival], fullest: int, s
         simulator_fullest=fullest,
         use=use(arrivals, scene.quota, load.ended),
         waits=_waits(scene, load, slots, lag) if contended else {},
-        obeyed=order.obeyed(load.calls, slots, lag, load.began + scene.quota.seconds * 1_000_000) if contended else (0, 0),
+        obeyed=order.obeyed(load.calls, slots, lag, begin) if contended else (0, 0),
+        first_come=order.obeyed(load.calls, order.first_come(load.calls, slots, lag), lag, begin) if contended else (0, 0),
         shares=_shares(scene, load, at),
         expected=_expected(scene, load, at),
         spent=spent,

@@ -19,8 +19,10 @@ def outcome_text(outcome: Outcome) -> str:
     ]
     if scene.key != "lone":
         lines.append(f"  use: {use.units} units in {use.seconds:.1f} s from the second window on = {use.part:.2%} of the quota")
+        control = outcome.first_come
         lines.append(
-            f"  order: {right[0]} of {right[1]} slots went to the client that the order rule names; {outcome.left} calls hung up"
+            f"  order: {right[0]} of {right[1]} slots went to the client that the order rule names (had it been first come, first "
+            f"served: {control[0]} of {control[1]}); {outcome.left} calls hung up"
         )
     lines.append(
         f"  cost a slot: {outcome.calls_a_slot:.2f} Redis calls of the queue, {outcome.calls_a_slot_beyond_beats:.2f} beyond one a "
@@ -73,6 +75,7 @@ def outcome_json(outcome: Outcome) -> dict:
         "over": outcome.windows.over,
         "use": outcome.use.part,
         "obeyed": outcome.obeyed,
+        "obeyed_by_first_come": outcome.first_come,
         "calls_a_slot": outcome.calls_a_slot,
         "calls_a_slot_beyond_beats": outcome.calls_a_slot_beyond_beats,
         "scripts_a_slot": outcome.scripts_a_slot,
