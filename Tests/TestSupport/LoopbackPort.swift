@@ -4,11 +4,15 @@ internal import Synchronization
 /// Ports that this process gave out: another test may not have bound its own yet.
 private let givenOut = Mutex<Set<Int>>([])
 
+/// Below those that the kernel gives to outgoing connections (`ip_local_port_range`): one of them could take a port between
+/// its choice and its use.
+private let portRange = 10_000..<32_768
+
 /// A TCP port on 127.0.0.1 that nobody listens on, given out once per test process.
 package func freePort() -> Int {
     while true {
-        let port = unboundPort()
-        if givenOut.withLock({ $0.insert(port).inserted }) { return port }
+        let port = Int.random(in: portRange)
+        if givenOut.withLock({ $0.insert(port).inserted }), isUnbound(port) { return port }
     }
 }
 
@@ -21,18 +25,12 @@ package func accepts(port: Int) -> Bool {
     return withSocketAddress(&address) { connect(descriptor, $0, $1) } == 0
 }
 
-private func unboundPort() -> Int {
+private func isUnbound(_ port: Int) -> Bool {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     precondition(descriptor >= 0, "no socket: errno \(errno)")
     defer { close(descriptor) }
-    var address = loopback(port: 0)
-    precondition(withSocketAddress(&address) { bind(descriptor, $0, $1) } == 0, "no free port: errno \(errno)")
-    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let named = withUnsafeMutablePointer(to: &address) {
-        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &length) }
-    }
-    precondition(named == 0, "no socket name: errno \(errno)")
-    return Int(UInt16(bigEndian: address.sin_port))
+    var address = loopback(port: port)
+    return withSocketAddress(&address) { bind(descriptor, $0, $1) } == 0
 }
 
 private func loopback(port: Int) -> sockaddr_in {

@@ -80,7 +80,7 @@ package final class RedisCluster: Sendable {
     /// Waits until every running node says that all slots are served.
     package func waitUntilWell(within limit: Duration = .seconds(20)) async throws {
         for node in nodes where node.process.isRunning {
-            try await eventually("the cluster is well", within: limit, every: .milliseconds(20)) {
+            try await eventually("the cluster is well", within: limit, every: .milliseconds(100)) {
                 let information = try await node.command("CLUSTER", "INFO")
                 return information.contains("cluster_state:ok")
                     && information.contains("cluster_slots_ok:\(Self.slotCount)")
@@ -119,7 +119,7 @@ package final class RedisCluster: Sendable {
             try await accepted(masters[0], "CLUSTER", "MEET", "127.0.0.1", String(node.port), bus)
         }
         for node in nodes {
-            try await eventually("every node knows all", within: .seconds(30), every: .milliseconds(20)) {
+            try await eventually("every node knows all", within: .seconds(30), every: .milliseconds(100)) {
                 // Swift takes CR LF for one character.
                 try await node.command("CLUSTER", "INFO").split(whereSeparator: \.isNewline)
                     .contains("cluster_known_nodes:\(self.nodes.count)")
@@ -128,13 +128,13 @@ package final class RedisCluster: Sendable {
         for (master, followers) in zip(masters, replicas) {
             let id = try await master.command("CLUSTER", "MYID")
             for follower in followers {
-                try await eventually("the replica knows its master", within: .seconds(20)) {
+                try await eventually("the replica knows its master", within: .seconds(20), every: .milliseconds(100)) {
                     try await follower.command("CLUSTER", "REPLICATE", id) == "OK"
                 }
             }
         }
         for follower in replicas.joined() {
-            try await eventually("the replica has its master's data", within: .seconds(30), every: .milliseconds(20)) {
+            try await eventually("the replica has its master's data", within: .seconds(30), every: .milliseconds(100)) {
                 try await follower.command("INFO", "replication").contains("master_link_status:up")
             }
         }
@@ -146,7 +146,7 @@ package final class RedisCluster: Sendable {
     private func waitUntilAllKnowReplicas() async throws {
         let expected = replicas.joined().count
         for node in nodes {
-            try await eventually("every node knows the replicas", within: .seconds(30), every: .milliseconds(20)) {
+            try await eventually("every node knows the replicas", within: .seconds(30), every: .milliseconds(100)) {
                 let lines = try await node.command("CLUSTER", "NODES").split(whereSeparator: \.isNewline)
                 return lines.count { $0.contains("slave") } == expected
             }

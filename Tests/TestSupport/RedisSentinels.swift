@@ -21,7 +21,7 @@ package final class RedisSentinels: Sendable {
             password: password,
             arguments: own + ["--replicaof", "127.0.0.1 \(master.port)"]
         )
-        try await eventually("the replica has its master's data", within: .seconds(30), every: .milliseconds(20)) {
+        try await eventually("the replica has its master's data", within: .seconds(30), every: .milliseconds(100)) {
             try await replica.command("INFO", "replication").contains("master_link_status:up")
         }
         let sentinels = try RedisSentinels(
@@ -90,7 +90,11 @@ package final class RedisSentinels: Sendable {
             try await sentinels[index].waitUntilAccepting(port: port)
         }
         for index in ports.indices {
-            try await eventually("the sentinels know each other and the replica", within: .seconds(30)) {
+            try await eventually(
+                "the sentinels know each other and the replica",
+                within: .seconds(30),
+                every: .milliseconds(100)
+            ) {
                 let answer = try await self.command(of: index, "INFO", "sentinel")
                 return answer.contains("status=ok") && answer.contains("slaves=1,sentinels=3")
             }
