@@ -20,15 +20,6 @@ struct BalancerTests {
         #expect(answer.fields["content-type"] == "application/problem+json")
         #expect(answer.fields["retry-after"] == "2")
         #expect(answer.body.contains(#""status":503"#))
-        // A head that is none.
-        struct Raw: Decodable {
-            let status: Int
-            let body: String
-        }
-        let malformed = "GET / HTTP/1.1\r\nHost : a\r\n\r\n"
-        let refused: Raw = try await Python.run("raw", ["http://127.0.0.1:\(port)", malformed])
-        #expect(refused.status == 400)
-        #expect(refused.body.contains(#""title":"Bad Request""#))
         try await balancer.kill()
     }
 }
