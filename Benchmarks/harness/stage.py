@@ -64,18 +64,7 @@ class Stage:
         self.upstream = fleet.start("upstream", command, core=core, port=self._ports["plain"])
 
     def start_redis(self) -> Server:
-        """An empty Redis that keeps nothing on disk."""
-        port = free_port()
-        command = [
-            "/usr/bin/redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
-            "--dir", str(self._fleet.folder),
-        ]  # fmt: skip
-        server = self._fleet.start("redis", command, core=self._core, port=port)
-        with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
-            connection.sendall(b"PING\r\n")
-            if not connection.recv(16).startswith(b"+PONG"):
-                raise RuntimeError("Redis does not answer PING")
-        return server
+        return start_redis(self._fleet, self._core)
 
     def values(self, upstream: str) -> dict[str, object]:
         """What the configurations of a case with this upstream name."""
@@ -89,3 +78,18 @@ class Stage:
             "UPSTREAM_CA": "" if is_plain else self.certificate,
             "CERTIFICATE": self.certificate,
         }
+
+
+def start_redis(fleet: Fleet, core: int, name: str = "redis") -> Server:
+    """An empty Redis that keeps nothing on disk."""
+    port = free_port()
+    command = [
+        "/usr/bin/redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
+        "--dir", str(fleet.folder),
+    ]  # fmt: skip
+    server = fleet.start(name, command, core=core, port=port)
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        connection.sendall(b"PING\r\n")
+        if not connection.recv(16).startswith(b"+PONG"):
+            raise RuntimeError("Redis does not answer PING")
+    return server

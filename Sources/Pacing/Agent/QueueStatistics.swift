@@ -62,9 +62,8 @@ extension AgentState {
                 paused: bucket.paused
             )
         }
-        for waiting in waiters.values {
-            let waiter = waiting.waiter
-            for bucket in waiter.lane.buckets {
+        for crowd in crowds() {
+            for bucket in crowd.lane.buckets {
                 var quota =
                     quotas.removeValue(forKey: bucket.name)
                     ?? QuotaStatistics(
@@ -79,10 +78,10 @@ extension AgentState {
                         hold: .zero,
                         paused: false
                     )
-                quota.waiting += 1
-                quota.waitingByClient[waiter.client, default: 0] += 1
-                quota.waitingByUrgency[waiter.lane.key.urgency, default: 0] += 1
-                quota.oldestWait = max(quota.oldestWait, .microseconds(now - waiter.entered))
+                quota.waiting += crowd.count
+                quota.waitingByClient.merge(crowd.byClient, uniquingKeysWith: +)
+                quota.waitingByUrgency[crowd.lane.key.urgency, default: 0] += crowd.count
+                quota.oldestWait = max(quota.oldestWait, .microseconds(now - crowd.oldest))
                 quotas[bucket.name] = quota
             }
         }
@@ -102,5 +101,34 @@ extension AgentState {
             quotas: quotas.values.sorted { $0.name.utf8Precedes($1.name) },
             moves: moves.values.sorted { $0.quota.utf8Precedes($1.quota) }
         )
+    }
+
+    /// Those who wait in one lane.
+    private final class Crowd {
+        let lane: LaneFigures
+        var count = 0
+        var byClient: [String: Int] = [:]
+        var oldest = Micros.max
+
+        init(lane: LaneFigures) { self.lane = lane }
+    }
+
+    /// Asked for every second: a waiter costs two look-ups here, and its buckets are looked at once for all of its lane.
+    private func crowds() -> [Crowd] {
+        var crowds: [LaneKey: Crowd] = [:]
+        for waiting in waiters.values {
+            let waiter = waiting.waiter
+            let crowd: Crowd
+            if let known = crowds[waiter.lane.key] {
+                crowd = known
+            } else {
+                crowd = Crowd(lane: waiter.lane)
+                crowds[waiter.lane.key] = crowd
+            }
+            crowd.count += 1
+            crowd.byClient[waiter.client, default: 0] += 1
+            crowd.oldest = min(crowd.oldest, waiter.entered)
+        }
+        return Array(crowds.values)
     }
 }
