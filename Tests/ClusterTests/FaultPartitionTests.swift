@@ -12,7 +12,7 @@ struct FaultPartitionTests {
     func local() async throws {
         let cluster = try await Cluster.start(links: true)
         let links = try #require(cluster.deployment.links)
-        async let load = Load.run(cluster.backlog([45, 45, 45]))
+        async let load = Load.run(cluster.backlog([40, 40, 40]))
         try await cluster.waitForArrivals(32)
         let cut = monotonicMicros()
         try await links.cut(0)
@@ -32,14 +32,14 @@ struct FaultPartitionTests {
         let ownPause = longestPause(own, from: cut, to: healed)
         let worst = largestWindow(times, microseconds: Cluster.per)
         tell("cut off for \(Double(healed - cut) / 1e6) s: its longest pause \(ownPause) s, largest window \(worst)")
-        #expect(calls.statuses == [200: 135], "\(calls.complaints)")
+        #expect(calls.statuses == [200: 120], "\(calls.complaints)")
         #expect(ownPause <= Cluster.moves + Cluster.slack)
         #expect(longestPause(others, from: cut, to: healed) <= Cluster.moves + Cluster.slack)
         #expect(longestPause(times, from: healed, to: last) <= Cluster.moves + Cluster.slack)
         // Of those that are not cut off nobody knows that one is: by its part the quota can be exceeded.
         #expect(worst <= Cluster.limit + Cluster.limit / 3)
         let after = times.filter { $0 > healed + Cluster.per + 200_000 }
-        #expect(after.count > 15)
+        #expect(after.count > 5)
         #expect(largestWindow(after, microseconds: Cluster.per) <= Cluster.limit)
         try await cluster.deployment.stop()
     }

@@ -45,7 +45,7 @@ struct FaultReplicaTests {
         urgent.fields = ["Prefer: wait=3"]
         urgent.count = 15
         urgent.every = 0.2
-        let groups = cluster.backlog([40, 40, 40]) + [urgent]
+        let groups = cluster.backlog([32, 32, 32]) + [urgent]
         async let load = Load.run(groups)
         try await cluster.waitForArrivals(35)
         let replica = cluster.deployment.gateways[2]
@@ -68,7 +68,7 @@ struct FaultReplicaTests {
         #expect(largestWindow(times, microseconds: Cluster.per) <= Cluster.limit)
         #expect(arrivals.allSatisfy { $0.status == 200 })
         for group in ["r0", "r1", "r2"] {
-            #expect(calls.of(group).statuses == [200: 40], "\(calls.of(group).complaints)")
+            #expect(calls.of(group).statuses == [200: 32], "\(calls.of(group).complaints)")
         }
         expectInTime(calls.of("urgent"), arrivals, wait: 3, answeredBy: resumed)
         try await cluster.deployment.stop()
