@@ -50,6 +50,8 @@ package struct PromptScanner {
     /// Its bytes stood in a `data:` URL.
     private var isCounted = false
     private var fed = 0
+    /// Bytes behind the place where the text ceased to be JSON, or is nested too deep.
+    private var unread = 0
 
     package init() {}
 
@@ -62,13 +64,14 @@ package struct PromptScanner {
             guard let token = lexer.next(in: bytes, from: &index) else { return }
             take(token)
         }
+        unread += bytes.count - index
     }
 
     /// - Parameter length: of the whole body. What has not been seen is taken for more of what came last.
     package func size(ofBody length: Int) -> PromptSize {
         var size = found
-        let rest = max(0, length - fed)
-        guard rest > 0 || isBroken || lexer.isInString else { return size }
+        let rest = max(0, length - fed) + unread
+        guard rest > 0 || lexer.isInString else { return size }
         let content = frames.last?.content ?? .none
         if lexer.isInString, !expectsKey, content == .inline || key == .data || key == .dataURL {
             let start = lexer.decodedStart

@@ -124,15 +124,46 @@ import Testing
         #expect(size("", length: 400) == expected(text: 400))
     }
 
-    @Test("A body that is no JSON weighs nothing that could be told", arguments: ["", "[1,2]", "text", "{}", "}{"])
+    @Test("What cannot be read is taken for text", arguments: ["[1,2]]", "text", "}{", #"{"contents":"a"}} more"#])
     func noJSON(body: String) {
-        #expect(size(body).textBytes <= body.utf8.count)
-        #expect(size(body).images == 0)
+        let size = size(body)
+        #expect(size.textBytes <= body.utf8.count)
+        #expect(size.images == 0)
     }
 
-    @Test("Deep nesting costs no more than its bytes")
+    @Test("Nesting deeper than is followed is taken for text")
     func deep() {
         let body = #"{"contents":"# + String(repeating: "[", count: 5_000)
-        #expect(size(body).textBytes <= body.utf8.count)
+        #expect((4_500...5_012).contains(size(body).textBytes))
+    }
+
+    @Test("Whatever the bytes, chunks make no difference, and nothing but the body's length bounds the text")
+    func anything() {
+        var generator = Dice(state: 7)
+        let words = [
+            "{", "}", "[", "]", ":", ",", "\"", "\\\"", "\"contents\":", "\"parts\":", "\"text\":", "\"inlineData\":{",
+            "\"data\":\"AAAA", "\"mimeType\":\"image/png\"", "\"tools\":", "\"image_url\":{\"url\":\"data:", "\\u12",
+            "x",
+            "7", "\"generationConfig\":{\"maxOutputTokens\":9", "\n", "é",
+        ]
+        for _ in 0..<2_000 {
+            let body = (0..<Int.random(in: 0..<40, using: &generator)).map { _ in
+                words.randomElement(using: &generator) ?? ""
+            }.joined()
+            let whole = size(body)
+            #expect(whole == size(body, chunk: 1), "\(body)")
+            #expect(whole == size(body, chunk: 5), "\(body)")
+            // An escape that is cut short counts less than nothing.
+            #expect((-2 * body.utf8.count...4 * body.utf8.count).contains(whole.textBytes), "\(body)")
+        }
+    }
+
+    private struct Dice: RandomNumberGenerator {
+        var state: UInt64
+
+        mutating func next() -> UInt64 {
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return state ^ state >> 29
+        }
     }
 }
