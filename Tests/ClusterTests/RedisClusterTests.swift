@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite("Three replicas on a Redis Cluster of three shards", .serialized, .timeLimit(.minutes(4)))
+@Suite("Three replicas on a Redis Cluster of three shards", .serialized, .timeLimit(.minutes(8)))
 struct RedisClusterTests {
     private static let limit = 30
     private static let seconds = 3

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite("Two replicas on a master that sentinels name", .timeLimit(.minutes(3)))
+@Suite("Two replicas on a master that sentinels name", .timeLimit(.minutes(8)))
 struct SentinelTests {
     private static let limit = 30
     private static let seconds = 3

@@ -8,7 +8,7 @@ import TestSupport
 import Testing
 
 /// Queues of several upstreams on a real cluster of three shards, with agents as three processes would have them.
-@Suite("Queues on a cluster", .serialized, .timeLimit(.minutes(3)))
+@Suite("Queues on a cluster", .serialized, .timeLimit(.minutes(8)))
 struct ClusterQueueTests {
     private let loop = MultiThreadedEventLoopGroup.singleton.next()
     private let bucket = BucketSpec(name: "rpm", limit: 20, per: .seconds(1), burst: 10)

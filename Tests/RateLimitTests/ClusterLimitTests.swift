@@ -4,7 +4,7 @@ import RedisClient
 import TestSupport
 import Testing
 
-@Suite("Limits on a cluster", .timeLimit(.minutes(3)))
+@Suite("Limits on a cluster", .timeLimit(.minutes(8)))
 struct ClusterLimitTests {
     private static let wide = LimitRule(name: "wide", count: 1000, window: .seconds(3600), burst: 1000)
     private static let narrow = LimitRule(name: "narrow", count: 50, window: .seconds(3600), burst: 50)

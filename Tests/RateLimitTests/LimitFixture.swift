@@ -108,7 +108,7 @@ struct SeededGenerator: RandomNumberGenerator {
 
 /// Three shards for all tests that neither stop them nor count their keys: each has a prefix of its own.
 enum SharedCluster {
-    private static let started = Task { try await RedisCluster.start() }
+    private static let started = Task { try await RedisCluster.start(isShared: true) }
     private static let prefixes = Mutex(0)
 
     static var cluster: RedisCluster {

@@ -4,7 +4,7 @@ import RedisClient
 import TestSupport
 import Testing
 
-@Suite("A subscriber on a cluster", .serialized, .timeLimit(.minutes(3)))
+@Suite("A subscriber on a cluster", .serialized, .timeLimit(.minutes(8)))
 struct ClusterSubscriberTests {
     private let loop = MultiThreadedEventLoopGroup.singleton.next()
     private let heard = Collected<String>()

@@ -4,7 +4,7 @@ import RedisClient
 import TestSupport
 import Testing
 
-@Suite("A connection to a cluster", .serialized, .timeLimit(.minutes(3)))
+@Suite("A connection to a cluster", .serialized, .timeLimit(.minutes(8)))
 struct RedisClusterTests {
     private static let increment = RedisScript(
         name: "increment",

@@ -4,7 +4,7 @@ import RedisClient
 import TestSupport
 import Testing
 
-@Suite("A connection by sentinels", .serialized, .timeLimit(.minutes(3)))
+@Suite("A connection by sentinels", .serialized, .timeLimit(.minutes(8)))
 struct RedisSentinelTests {
     private let loop = MultiThreadedEventLoopGroup.singleton.next()
 

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// Several caches on one real cluster of three shards.
-@Suite(.serialized, .timeLimit(.minutes(3))) struct ClusterCacheTests {
+@Suite(.serialized, .timeLimit(.minutes(8))) struct ClusterCacheTests {
     private static let names = (0..<24).map { "question \($0)" }
 
     private func withReplicas(

@@ -8,18 +8,23 @@ package final class RedisCluster: Sendable {
     package let masters: [RedisServer]
     /// `replicas[i]` follow `masters[i]` at the start.
     package let replicas: [[RedisServer]]
+    /// `nil`: shared by tests that do not load it.
+    private let turn: Turn?
 
     /// Starts, and waits until every node says that all is well and every replica has its master's data.
     /// - Parameter replicas: of each master.
     /// - Parameter nodeTimeout: a node that is silent for so long is failed over; that takes a second more.
     /// - Parameter arguments: more of redis-server's, for each node.
+    /// - Parameter isShared: it may run beside other tests' clusters; else one test at a time has one.
     package static func start(
         masters: Int = 3,
         replicas: Int = 0,
         nodeTimeout: Duration = .seconds(1),
         password: String? = nil,
-        arguments: [String] = []
+        arguments: [String] = [],
+        isShared: Bool = false
     ) async throws -> RedisCluster {
+        let turn = isShared ? nil : await Turn.take()
         let count = masters * (1 + replicas)
         let buses = (0..<count).map { _ in freePort() }
         let nodes = try await withThrowingTaskGroup(of: (Int, RedisServer).self) { group in
@@ -34,15 +39,17 @@ package final class RedisCluster: Sendable {
             masters: Array(ordered[..<masters]),
             replicas: (0..<masters).map { master in
                 (0..<replicas).map { ordered[masters + master * replicas + $0] }
-            }
+            },
+            turn: turn
         )
         try await cluster.join(buses: Dictionary(uniqueKeysWithValues: zip(ordered.map(\.port), buses)))
         return cluster
     }
 
-    private init(masters: [RedisServer], replicas: [[RedisServer]]) {
+    private init(masters: [RedisServer], replicas: [[RedisServer]], turn: Turn?) {
         self.masters = masters
         self.replicas = replicas
+        self.turn = turn
     }
 
     private static func settings(bus: Int, nodeTimeout: Duration, password: String?) -> [String] {

@@ -7,14 +7,17 @@ package final class RedisSentinels: Sendable {
     package let ports: [Int]
     private let directory: TemporaryDirectory
     private let sentinels: [ServerProcess]
+    private let turn: Turn
 
     /// Starts, and waits until the sentinels know each other and the replica.
     /// - Parameter downAfter: a master that is silent for so long is failed over.
+    /// One test at a time has sentinels, or a cluster.
     /// - Parameter password: of Redis; the sentinels ask for none.
     package static func start(
         downAfter: Duration = .milliseconds(500),
         password: String? = nil
     ) async throws -> RedisSentinels {
+        let turn = await Turn.take()
         let own = ["--repl-diskless-sync-delay", "0"] + (password.map { ["--masterauth", $0] } ?? [])
         let master = try await RedisServer.start(password: password, arguments: own)
         let replica = try await RedisServer.start(
@@ -28,13 +31,21 @@ package final class RedisSentinels: Sendable {
             master: master,
             replica: replica,
             downAfter: downAfter,
-            password: password
+            password: password,
+            turn: turn
         )
         try await sentinels.waitUntilWatching()
         return sentinels
     }
 
-    private init(master: RedisServer, replica: RedisServer, downAfter: Duration, password: String?) throws {
+    private init(
+        master: RedisServer,
+        replica: RedisServer,
+        downAfter: Duration,
+        password: String?,
+        turn: Turn
+    ) throws {
+        self.turn = turn
         self.master = master
         self.replica = replica
         let directory = try TemporaryDirectory()

@@ -59,6 +59,15 @@ final class Shell: Sendable {
         )
     }
 
+    /// A child that lives on would hold every connection open that a test closes: sockets do not all close on exec.
+    private static func closeAllOnExec() {
+        // Without /proc they stay as they are.
+        let open = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []
+        for descriptor in open.compactMap({ Int32($0) }) where descriptor > 2 {
+            _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+        }
+    }
+
     private static func spawn(_ command: [String], input: FileHandle, output: FileHandle) throws -> pid_t {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
@@ -79,6 +88,7 @@ final class Shell: Sendable {
         posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
 
         let environment = ProcessInfo.processInfo.environment.map { "\($0)=\($1)" }
+        closeAllOnExec()
         var identifier = pid_t()
         let failure = withCStrings(command) { arguments in
             withCStrings(environment) { posix_spawn(&identifier, command[0], &actions, &attributes, arguments, $0) }
