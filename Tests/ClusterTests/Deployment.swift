@@ -201,6 +201,8 @@ final class Deployment: Sendable {
                 option forwardfor
                 option redispatch
                 retries 3
+                # A connection that a closing listener had not taken yet is reset: no byte of its request was read.
+                retry-on conn-failure empty-response
                 timeout connect 2s
                 timeout client 700s
                 timeout server 700s

