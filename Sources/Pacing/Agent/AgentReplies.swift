@@ -9,13 +9,14 @@ extension AgentState {
         latest = now
         let jumped = !learnTime(reply, sent: sent, now: now)
         seen = max(seen, reply.seq)
+        // What the store told before it was lost is what a roll call asks for.
+        let isLasting = reply.rollCall == nil
+        if reply.peers != nil, isLasting { told.removeAll(keepingCapacity: true) }
         if reply.peers != nil {
-            told.removeAll(keepingCapacity: true)
             expected = expected.filter { $0.value.at + $0.value.wait > now }
             pauses = reply.pauses
         }
-        for bucket in reply.buckets { told[bucket.name] = bucket }
-        untold.removeAll(keepingCapacity: true)
+        for bucket in reply.buckets where isLasting { told[bucket.name] = bucket }
         inRollCall = reply.rollCall != nil
         if let peers = reply.peers, reply.rollCall == nil { self.peers = peers }
         var mine: Flight?
@@ -23,6 +24,7 @@ extension AgentState {
             mine = first.number == reply.number ? first : nil
             flying.removeFirst()
         }
+        if isLasting, !untold.isEmpty, !owesUse { untold.removeAll(keepingCapacity: true) }
         guard wasConnected else {
             // It lives. What it granted meanwhile did not know of what was used here.
             let stamp = GrantStamp(time: reply.now, epoch: reply.epoch)
@@ -50,14 +52,35 @@ extension AgentState {
 
     /// - Returns: false where the store's clock jumped.
     private mutating func learnTime(_ reply: QueueReply, sent: Micros, now: Micros) -> Bool {
-        if epoch != reply.epoch {
+        let before = clock.latest(at: now)
+        let isAnother = epoch != reply.epoch
+        if isAnother {
             clock.forget()
             if epoch != nil, mode == .connected { resync(now: now) }
             epoch = reply.epoch
         }
-        if clock.observe(reply.now, sent: sent, now: now) { return true }
-        tellJump(reply.epoch)
-        return false
+        guard clock.observe(reply.now, sent: sent, now: now) else {
+            tellJump(reply.epoch)
+            return false
+        }
+        if isAnother, let before, let after = clock.latest(at: now) { moveTold(by: after - before) }
+        return true
+    }
+
+    /// The store's clock jumped: what it told before was by the other one.
+    private mutating func moveTold(by span: Micros) {
+        for name in told.keys {
+            told[name]?.hold += span
+            guard told[name]?.reset == 0 else { continue }
+            told[name]?.next += span
+            let booked = told[name]?.booked ?? []
+            told[name]?.booked = booked.map { BucketUse(at: $0.at + span, units: $0.units) }
+        }
+    }
+
+    /// What was used by its part is on its way to the store, or has still to go.
+    private var owesUse: Bool {
+        (flying.flatMap(\.items) + pending).contains { if case .used = $0.operation { true } else { false } }
     }
 
     /// Once an epoch: the store starts another with it.

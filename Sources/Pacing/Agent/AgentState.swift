@@ -289,6 +289,10 @@ package struct AgentState: Sendable {
             for (figures, uses) in localUse.uses(now: now, convert: { $0 + time - now }) {
                 pending.append(Item(operation: .used(figures, uses)))
             }
+            for (figures, uses) in localUse.uses(now: now, convert: { $0 }) {
+                let lane = LaneFigures(key: LaneKey(names: [figures.name], urgency: 0), buckets: [figures])
+                for use in uses { untold.append((lane, [use.units], use.at)) }
+            }
             localUse = UseLedger()
         }
         pending += kept

@@ -49,18 +49,21 @@ struct LocalPacing: Sendable {
         if part.of(limit) == 0 { state.buckets[index].paused = true }
         if told.paused { state.buckets[index].paused = true }
         state.buckets[index].hold = told.hold
-        var free = limit - told.booked.reduce(0) { $0 + $1.units }
+        let booked = told.booked.reduce(0) { $0 + $1.units }
+        if told.reset > 0 {
+            // What is not booked until the reset counts after it too.
+            state.buckets[index].used = part.of(limit) - part.of(limit - told.used)
+            state.buckets[index].late = part.of(limit) - part.of(limit - (told.used - booked))
+            return
+        }
+        var free = limit - booked
         for block in told.booked {
             let before = part.of(free)
             free += block.units
             let comesBack = part.of(free) - before
             guard comesBack > 0 else { continue }
-            if told.reset > 0 {
-                state.buckets[index].used += comesBack
-            } else {
-                // Its sub-window's end is a window and a guard before.
-                state.buckets[index].book(comesBack, at: block.at - told.life - 1, now: now)
-            }
+            // Its sub-window's end is a window and a guard before.
+            state.buckets[index].book(comesBack, at: block.at - told.life - 1, now: now)
         }
     }
 

@@ -24,7 +24,7 @@ local ROLL_CALL, SHORTEST_ROLL_CALL, ROLL_CALL_CLOSING, SILENCE, SWEEP = 1500000
 local STATED, FLOOR, SUB, BLOCK, SKEW, SHORT = 3000000, 0.05 / 0.95, 256, 16, 2000000, 300000000
 local CATCH_UP, GRANTS, DROPS, RESETS, SCAN_LENGTH, SCAN_INTERVAL = 50000, 64, 100, 200, 1000, 10000
 local LANE_MEMORY, PAUSE_MEMORY, SETS, SAMPLE = 60000000, 3600000000, 64, 32
-local RETURN_PARTS, RETURN_UNIT, PART_CALLS, LEAST_PART = 16, 4096, 4, 0.05
+local RETURN_PARTS, RETURN_UNIT, MOST_EXPECTED, SHORTEST_WAIT, PART_CALLS, LEAST_PART = 16, 4096, 8, 50000, 4, 0.05
 local LEARNED_WINDOWS, PROBE_PARTS, NEVER = 10, 10, 4503599627370496
 
 local now
@@ -37,11 +37,11 @@ local function numberArg() return tonumber(arg()) end
 local records, texts, written = {}, {}, {}
 for _, key in ipairs({G_, B_, L_, F_, R_}) do records[key], texts[key] = {}, {} end
 
--- Flows are many, so they are packed: 50 bytes a client, 20 a user of one.
+-- Flows are many, so they are packed: 60 bytes a client and the name of its only user, 20 a user beside others.
 local function packFlow(f)
   if not f.weight then return pack('>I4dd', f.waiting, f.start, f.finish) end
-  return pack('>I4I3ddI2I1dI4I4d', f.waiting, f.weight, f.start, f.finish, f.returns, f.expected, f.virtual, f.weights,
-    f.active, f.top)
+  return pack('>I4I3ddI2I1I1ddI4I4dI1', f.waiting, f.weight, f.start, f.finish, f.returns, f.expected, f.seen, f.load,
+    f.virtual, f.weights, f.active, f.top, f.sole and 1 or 0) .. (f.sole or '')
 end
 
 local function unpackFlow(text)
@@ -49,8 +49,10 @@ local function unpackFlow(text)
   if #text == 20 then
     f.waiting, f.start, f.finish = unpackBits('>I4dd', text)
   else
-    f.waiting, f.weight, f.start, f.finish, f.returns, f.expected, f.virtual, f.weights, f.active, f.top =
-      unpackBits('>I4I3ddI2I1dI4I4d', text)
+    local hasSole
+    f.waiting, f.weight, f.start, f.finish, f.returns, f.expected, f.seen, f.load, f.virtual, f.weights, f.active, f.top,
+      hasSole = unpackBits('>I4I3ddI2I1I1ddI4I4dI1', text)
+    f.sole = hasSole == 1 and text:sub(61)
   end
   return f
 end

@@ -301,7 +301,8 @@ local function span(b, units)
   if effectiveBurst(b) < whole and paced > 0 then
     local steep, horizon = steepest(b)
     local early = steep * horizon
-    spread = paced <= early and paced / steep or horizon + (paced - early) / (whole / life(b))
+    spread = max(b.pace - now, -1 / steep)
+      + (paced <= early and paced / steep or horizon + (paced - early) / (whole / life(b)))
   end
   return max(held, max(back + windows * life(b), spread))
 end

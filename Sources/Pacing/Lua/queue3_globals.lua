@@ -5,12 +5,15 @@ if ARGV[1] == '' then
 else
   now = tonumber(ARGV[1])
 end
+-- A Redis that takes no writes refuses the call here, before anything is taken out or published.
+call('HSET', G_, 'w', 1)
 
 local G = record(G_, 'g')
 if not G then
   G = {
     last = 0, epoch = 0, seq = 0, waiting = 0, full = 0, run = '', paused = false, pacer = '', due = NEVER, sweep = 0,
-    scanned = false, dropping = false, life = 0, longest = 0, known = 0, rolling = false, owed = {}, shared = {},
+    scanned = false, dropping = false, death = NEVER, life = 0, longest = 0, known = 0, rolling = false, owed = {},
+    shared = {},
   }
   records[G_]['g'] = G
 end

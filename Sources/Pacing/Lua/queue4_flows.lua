@@ -1,11 +1,11 @@
 -- Two levels of start-time fair queueing below each lane: FlowTree.swift. A lane's record holds its root's numbers.
--- 'lane': of a client; a user has none.
-local function flow(path, make, lane)
+-- A user's has no children.
+local function flow(path, make, isClient)
   local f = record(F_, path)
   if not f and make then
     f = {waiting = 0, start = 0, finish = 0, top = 0}
-    if lane then
-      f.weight, f.returns, f.expected, f.virtual, f.weights, f.active = 0, lane.returns, 0, 0, 0, 0
+    if isClient then
+      f.weight, f.returns, f.expected, f.seen, f.load, f.virtual, f.weights, f.active = 0, 0, 0, 0, 0, 0, 0, 0
     end
     records[F_][path] = f
   end
@@ -39,7 +39,7 @@ local function purge(p, prefix, isRoot, length, ahead)
 end
 
 local function accountIn(p, prefix, isRoot, path, name, weight, waiters, charge, isFront)
-  local c = flow(path, true, isRoot and p)
+  local c = flow(path, true, isRoot)
   local was = c.waiting > 0
   if was then remove(O_, prefix .. 'b' .. tagBits(c.start) .. name)
   elseif texts[F_][path] or c.finish > 0 or c.top > 0 then remove(O_, prefix .. 'i' .. tagBits(c.finish) .. name) end
@@ -72,8 +72,43 @@ local function accountIn(p, prefix, isRoot, path, name, weight, waiters, charge,
   if charge > 0 then purge(p, prefix, isRoot, 2, false) end
 end
 
-local function account(lane, t, waiters, charge, isFront)
-  local client = flow(t.clientPath, true, lane)
+-- The only user of a client that waits has no flow: its tag is the client's virtual time, or what it was served to.
+local function soleStart(client) return max(client.virtual, client.top) end
+
+local function accountSole(client, waiters, charge, isFront)
+  local start = soleStart(client)
+  if charge > 0 and not isFront then client.virtual = max(client.virtual, start) end
+  if charge ~= 0 then client.top = max(client.top, max(client.virtual, start + charge)) end
+  client.weights, client.active = 1, 1
+  if client.waiting + waiters == 0 then
+    client.sole = false
+    client.virtual = max(client.virtual, client.top)
+    client.weights, client.active = 0, 0
+  end
+end
+
+-- Another user came.
+local function makeSoleAFlow(client, path)
+  local start, name = soleStart(client), client.sole
+  client.sole = false
+  records[F_][path .. NUL .. name] = {waiting = client.waiting, start = start, finish = start, top = 0}
+  add(O_, path .. NUL .. 'b' .. tagBits(start) .. name)
+end
+
+-- 'load': what they will take.
+local function account(lane, t, waiters, load, charge, isFront)
+  local isKnown = record(F_, t.clientPath)
+  local client = flow(t.clientPath, true, true)
+  client.load = client.waiting + waiters > 0 and max(0, client.load + load) or 0
+  if client.waiting == 0 and waiters > 0 and not (isKnown and first(O_, t.clientPath .. NUL .. 'i')[1]) then
+    client.sole = t.user
+  end
+  if client.sole == t.user then
+    accountSole(client, waiters, charge, isFront)
+    accountIn(lane, t.lane .. '\1', true, t.clientPath, t.client, t.weight, waiters, charge, isFront)
+    return
+  end
+  if client.sole then makeSoleAFlow(client, t.clientPath) end
   accountIn(client, t.clientPath .. NUL, false, t.userPath, t.user, 1, waiters, charge, isFront)
   accountIn(lane, t.lane .. '\1', true, t.clientPath, t.client, t.weight, waiters, charge, isFront)
 end
@@ -87,6 +122,7 @@ end
 
 local function served(f)
   if not f then return end
-  f.expected = min(RETURN_PARTS, f.expected + 1)
+  f.expected = min(MOST_EXPECTED, f.expected + 1)
+  f.seen = min(RETURN_PARTS, f.seen + 1)
   f.returns = f.returns - floor(f.returns / RETURN_PARTS)
 end

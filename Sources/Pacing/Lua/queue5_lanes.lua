@@ -1,10 +1,10 @@
 -- Who waits for one set of buckets at one urgency; clients' tags in buckets that lanes share: Lane.swift.
 local function newLane(set)
-  local totals = {}
-  for i = 1, #set do totals[i] = 0 end
+  local loads, served, none = {}, {}, {}
+  for i = 1, #set do loads[i], served[i], none[i] = 0, 0, 0 end
   return {
     set = set, waiting = 0, front = 0, virtual = 0, weights = 0, active = 0, top = 0, returns = 0, expected = 0,
-    load = 0, served = 0, older = {now, 0, totals}, newer = {now, 0, totals}, touched = now,
+    seen = 0, load = 0, loads = loads, served = served, older = {now, none, none}, newer = {now, none, none}, touched = now,
   }
 end
 
@@ -15,7 +15,11 @@ local function ofBuckets(lane, field)
   return values
 end
 
-local function mark(lane) return {now, lane.served, ofBuckets(lane, 'total')} end
+local function mark(lane) return {now, {unpack(lane.served)}, ofBuckets(lane, 'total')} end
+
+local function addCosts(sums, costs, sign)
+  for i, cost in ipairs(costs) do sums[i] = sums[i] + sign * cost end
+end
 
 -- Which sets of buckets have buckets of their own: BucketSets.swift.
 local redirected = {}
@@ -89,7 +93,7 @@ local function join(t, lane, isFront)
       lane.newer = mark(lane)
       lane.older = lane.newer
     end
-    account(lane, t, 1, 0, false)
+    account(lane, t, 1, share(lane, t.costs), 0, false)
     arrived(lane)
     arrived(flow(t.clientPath))
     add(T_, t.text)
@@ -97,6 +101,7 @@ local function join(t, lane, isFront)
   for _, name in ipairs(lane.set) do bucket(name).entered = bucket(name).entered + 1 end
   lane.waiting = lane.waiting + 1
   lane.load = lane.load + share(lane, t.costs)
+  addCosts(lane.loads, t.costs, 1)
   lane.touched = now
   G.waiting = G.waiting + 1
   heads[t.lane] = nil
@@ -108,9 +113,9 @@ local function part(t, charge)
   if not lane then return end
   if lane.front > 0 and remove(T_, t.front) then
     lane.front = lane.front - 1
-    if charge ~= 0 then account(lane, t, 0, charge, true) end
+    if charge ~= 0 then account(lane, t, 0, 0, charge, true) end
   elseif remove(T_, t.text) then
-    account(lane, t, -1, charge, false)
+    account(lane, t, -1, -share(lane, t.costs), charge, false)
   else
     return
   end
@@ -119,6 +124,7 @@ local function part(t, charge)
   for _, name in ipairs(lane.set) do bucket(name).gone = bucket(name).gone + 1 end
   lane.waiting = lane.waiting - 1
   lane.load = lane.waiting > 0 and max(0, lane.load - share(lane, t.costs)) or 0
+  addCosts(lane.loads, t.costs, -1)
   lane.touched = now
   G.waiting = G.waiting - 1
   heads[t.lane] = nil
@@ -190,7 +196,7 @@ local function head(key, lane)
       if ahead < least then client, least = name, ahead end
     end
     local path = key .. '\2' .. client .. NUL
-    local user = first(O_, path .. 'b')[1]:sub(#path + 10)
+    local user = flow(key .. '\2' .. client).sole or first(O_, path .. 'b')[1]:sub(#path + 10)
     t = ticket(first(T_, path .. user .. NUL)[1])
   end
   heads[key] = t

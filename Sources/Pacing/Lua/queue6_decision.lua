@@ -18,7 +18,10 @@ local function ranked()
       if next(G.shared) then
         for _, name in ipairs(lane.set) do ahead = max(ahead, lead(sharedKey(name, t.urgency), t.client)) end
       end
-      local credit = lane.blocker and G.owed[sharedKey(lane.blocker, t.urgency)] or 0
+      local credit = 0
+      if next(G.owed) then
+        for _, name in ipairs(lane.set) do credit = max(credit, G.owed[sharedKey(name, t.urgency)] or 0) end
+      end
       ranks[#ranks + 1] = {
         key = key, owed = credit >= 1, urgency = t.urgency, front = lane.front > 0, lead = ahead, place = t.place,
       }
@@ -86,8 +89,10 @@ local function settleWithOthers(t, key, lane)
       local urgency = urgencyOf(otherKey)
       if urgency == t.urgency then
         for _, name in ipairs(other.set) do sharing[name] = true end
-      elseif other.blocker and has(lane.set, other.blocker) then
-        passed[sharedKey(other.blocker, urgency)] = true
+      else
+        for _, name in ipairs(other.set) do
+          if has(lane.set, name) then passed[sharedKey(name, urgency)] = true end
+        end
       end
     end
   end
@@ -108,17 +113,19 @@ local function grant(t, key, lane, kept, severalLanes)
   if owner then owner.granted = now end
   if t.owner == me then granted[#granted + 1], granted[#granted + 2] = t.text, ofBuckets(lane, 'gone') end
   if severalLanes then settleWithOthers(t, key, lane) end
-  if lane.blocker then
-    local owing = sharedKey(lane.blocker, t.urgency)
-    if G.owed[owing] then G.owed[owing] = max(0, G.owed[owing] - 1) end
+  if next(G.owed) then
+    for _, name in ipairs(lane.set) do
+      local owing = sharedKey(name, t.urgency)
+      if G.owed[owing] then G.owed[owing] = max(0, G.owed[owing] - 1) end
+    end
   end
   local portion = share(lane, t.costs)
-  if lane.front == 0 or not call('ZSCORE', T_, t.front) then
+  if now - t.place >= SHORTEST_WAIT and (lane.front == 0 or not call('ZSCORE', T_, t.front)) then
     served(lane)
     served(flow(t.clientPath))
   end
   part(t, portion)
-  lane.served = lane.served + portion
+  addCosts(lane.served, t.costs, 1)
   local longest = 0
   for i, name in ipairs(lane.set) do
     local b = bucket(name)

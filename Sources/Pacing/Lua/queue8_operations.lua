@@ -1,7 +1,7 @@
 -- What replicas ask for: QueueOperations.swift. Each operation is a letter and its arguments; each answers (kind, wait,
 -- ahead, {entered before}) with kind 0 nothing, 1 waiting, 2 too long, 3 full, 4 waiting in the shared lane, 5 not all yet.
 local function undo(t, lane, requeue)
-  account(lane, t, 0, -share(lane, t.costs), true)
+  account(lane, t, 0, 0, -share(lane, t.costs), true)
   for i, name in ipairs(lane.set) do
     local key = sharedKey(name, t.urgency)
     if t.costs[i] ~= 0 and G.shared[key] and tagIn(key, t.client) then
@@ -78,7 +78,7 @@ function operations.s()
   end
   local change = share(lane, costs) - share(lane, t.costs)
   if change == 0 then return end
-  account(lane, t, 0, change, true)
+  account(lane, t, 0, 0, change, true)
   for i, name in ipairs(lane.set) do
     local key, difference = sharedKey(name, t.urgency), costs[i] - t.costs[i]
     if difference ~= 0 and G.shared[key] and tagIn(key, t.client) then
@@ -110,7 +110,10 @@ function operations.x()
 end
 
 -- q
-function operations.q() if me_.waiting == 0 then me_.last = now - DEAD - 1 end end
+function operations.q()
+  scan(false, RESETS, function(owner) return owner == me end)
+  if me_.waiting == 0 then me_.last = now - DEAD - 1 end
+end
 
 local function pause(quota, paused, time)
   local pauses = record(G_, 'pauses') or {}
@@ -150,8 +153,15 @@ end
 
 -- u figures, n, n × (time, units)
 function operations.u()
-  local b = stated(figuresArg())
-  for _, use in ipairs(usesArg()) do book(b, use[2], min(use[1], now + ALLOWANCE)) end
+  local figures = figuresArg()
+  local b, uses = stated(figures), usesArg()
+  for _, use in ipairs(uses) do book(b, use[2], min(use[1], now + ALLOWANCE)) end
+  local roll = G.rolling and record(G_, 'roll')
+  if roll and roll.answered[me] then
+    local known = roll.known[figures.name] or {figures = figures, told = 0, sent = {}}
+    for _, use in ipairs(uses) do known.sent[#known.sent + 1] = use end
+    roll.known[figures.name] = known
+  end
 end
 
 -- y n, n × (figures, told, m, m × (time, units))

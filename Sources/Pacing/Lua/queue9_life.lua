@@ -32,6 +32,12 @@ local function restart(roll, rebuild)
   G.pacer, G.due, G.sweep = '', NEVER, now
   for _, replica in pairs(all(R_)) do if replica then replica.last, replica.pushed = now, 0 end end
   for _, known in pairs(roll.known) do stated(known.figures, true) end
+  for _, lane in pairs(lanes) do
+    if lane then
+      lane.touched, lane.older = now, mark(lane)
+      lane.newer = lane.older
+    end
+  end
   local buckets, least = all(B_), nil
   for _, b in pairs(buckets) do
     if b and not isLong(b) then least = min(least or huge, b.limit[1]) end
@@ -87,12 +93,13 @@ local function sweep()
   local live, ids, dead, isDead = {}, {}, {}, false
   for id, replica in pairs(all(R_)) do if replica then ids[#ids + 1] = id end end
   table.sort(ids)
-  G.known = 0
+  G.known, G.death = 0, NEVER
   for _, id in ipairs(ids) do
     local replica = record(R_, id)
     if id == me or replica.last >= now - DEAD then
       live[#live + 1] = id
       G.known = G.known + 1
+      if id ~= me and replica.waiting > 0 then G.death = min(G.death, replica.last + DEAD + 1) end
     else
       if replica.granted > 0 and replica.granted > now - G.life then G.known = G.known + 1 end
       if replica.waiting > 0 then
@@ -189,7 +196,7 @@ if now >= G.sweep or isNew then sweep() end
 if tellsAll then lookAtAllBuckets() end
 if number > 0 then
   local due = decide()
-  if G.dropping then due = min(due, now + SCAN_INTERVAL) end
+  due = min(due, G.dropping and now + SCAN_INTERVAL or max(G.death, G.sweep))
   local isOverdue = now > G.due + 100000
   if G.waiting == 0 then
     G.pacer, G.due = '', NEVER

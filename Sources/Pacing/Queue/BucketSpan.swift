@@ -36,7 +36,9 @@ extension Bucket {
         if effectiveBurst < effective, paced > 0 {
             let (rate, horizon) = steepest(now: now)
             let early = rate * horizon
-            spread = paced <= early ? paced / rate : horizon + (paced - early) / (all / Double(life))
+            // The last one left at `pace`, as far as spreading goes.
+            let since = max(Double(pace - now), -1 / rate)
+            spread = since + (paced <= early ? paced / rate : horizon + (paced - early) / (all / Double(life)))
         }
         return max(held, max(back + windows * Double(life), spread))
     }

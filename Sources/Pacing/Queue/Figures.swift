@@ -72,6 +72,9 @@ enum Pace {
     /// How much one service, and one arrival, moves what is known of how surely a client comes again.
     static let returnParts = 16
     static let returnUnit = 4096
+    static let mostExpected = 8
+    /// Who waited for less did not contend: what an idle bucket let go at once says nothing of who comes again.
+    static let shortestWait: Micros = 50_000
     /// A lane's part of a bucket is known after so many calls, and is never taken for less than an urgency's least.
     static let partCalls = 4
     static let leastPart = 0.05

@@ -20,6 +20,13 @@ struct Flow: Sendable {
     /// of clients.
     var returns = 0
     var expected = 0
+    /// How many services of a client that knowledge rests on, up to `Pace.returnParts`.
+    var seen = 0
+    /// Of a client: what those who wait will take, as parts of a quota.
+    var load = 0.0
+    /// Of a client: one user waits and no other is remembered. Then its tag is the client's virtual time, or what it was
+    /// served to: the script keeps no flow for it.
+    var hasSoleUser = false
     var busy = SortedSet<FlowTag>()
     /// Children that went away and are still ahead of the virtual time.
     var idle = SortedSet<FlowTag>()
@@ -35,7 +42,8 @@ extension Flow {
     }
 
     mutating func served() {
-        expected = min(Pace.returnParts, expected + 1)
+        expected = min(Pace.mostExpected, expected + 1)
+        seen = min(Pace.returnParts, seen + 1)
         returns -= returns / Pace.returnParts
     }
 }
@@ -110,13 +118,36 @@ struct FlowTree: Sendable {
     /// So many waiters more in the ticket's flows, and what it costs them (negative: undone).
     ///
     /// - Parameter front: it goes ahead of the order, so the virtual time stays.
-    mutating func account(root: Int, _ ticket: QueueTicket, waiters: Int, charge: Double, front: Bool = false) {
-        let isNew = child(of: root, ticket.client) == nil
+    /// - Parameter load: what they will take.
+    mutating func account(
+        root: Int,
+        _ ticket: QueueTicket,
+        waiters: Int,
+        load: Double = 0,
+        charge: Double,
+        front: Bool = false
+    ) {
         let client = childOrNew(of: root, ticket.client)
-        if isNew { flows[client].returns = flows[root].returns }
+        let waiting = flows[client].waiting + waiters
+        flows[client].load = waiting > 0 ? max(0, flows[client].load + load) : 0
+        if flows[client].waiting == 0 {
+            flows[client].hasSoleUser = waiters > 0 && flows[client].idle.isEmpty
+        } else if flows[client].busy.first?.name != ticket.user {
+            flows[client].hasSoleUser = false
+        }
         let user = childOrNew(of: client, ticket.user)
         account(parent: client, child: user, weight: 1, waiters: waiters, charge: charge, front: front)
+        if waiting == 0 { flows[client].hasSoleUser = false }
+        if flows[client].hasSoleUser { retag(soleUser: user, of: client) }
         account(parent: root, child: client, weight: ticket.weight, waiters: waiters, charge: charge, front: front)
+    }
+
+    private mutating func retag(soleUser user: Int, of client: Int) {
+        let start = max(flows[client].virtual, flows[client].top)
+        flows[client].busy.remove(FlowTag(tag: flows[user].start, name: flows[user].name, flow: user))
+        flows[user].start = start
+        flows[user].finish = start
+        flows[client].busy.insert(FlowTag(tag: start, name: flows[user].name, flow: user))
     }
 
     private mutating func account(parent: Int, child: Int, weight: Int, waiters: Int, charge: Double, front: Bool) {

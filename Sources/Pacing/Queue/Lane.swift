@@ -1,9 +1,9 @@
 /// Who waits for one set of buckets at one urgency.
 struct Lane: Sendable {
-    /// How much it had been served, and how much each of its buckets had let go for anybody.
+    /// How many units of each of its buckets it had been served, and how many each had let go for anybody.
     struct Mark: Sendable {
         var time: Micros
-        var served: Double
+        var served: [Int]
         var totals: [Int]
     }
 
@@ -20,8 +20,10 @@ struct Lane: Sendable {
     var blocker: Int?
     /// What those who wait will take, as parts of a quota.
     var load = 0.0
-    /// What was taken since it was made, and where that stood a while ago and a longer while ago.
-    var served = 0.0
+    /// What they will take of each bucket, in units.
+    var loads: [Int]
+    /// Units of each bucket that were taken since it was made, and where that stood a while ago and a longer while ago.
+    var served: [Int]
     var older: Mark
     var newer: Mark
     /// Last time that anybody came or went.
@@ -31,7 +33,9 @@ struct Lane: Sendable {
         self.key = key
         self.buckets = buckets
         self.root = root
-        older = Mark(time: now, served: 0, totals: buckets.map { _ in 0 })
+        loads = buckets.map { _ in 0 }
+        served = loads
+        older = Mark(time: now, served: loads, totals: loads)
         newer = older
         touched = now
     }

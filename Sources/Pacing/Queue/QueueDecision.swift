@@ -85,7 +85,7 @@ extension QueueState {
     }
 
     /// Lanes with waiters, the next one first.
-    private mutating func order() -> [Int] {
+    mutating func order() -> [Int] {
         var ranked: [(rank: Rank, lane: Int)] = []
         for lane in lanes.indices where lanes[lane].waiting > 0 {
             let ticket = head(lane)
@@ -96,7 +96,7 @@ extension QueueState {
                     lead = max(lead, self.lead(bucket, urgency, ticket.client))
                 }
             }
-            let credit = lanes[lane].blocker.flatMap { owed[BucketUrgency(bucket: $0, urgency: urgency)] } ?? 0
+            let credit = debts(to: lanes[lane]).reduce(0) { max($0, owed[$1] ?? 0) }
             let rank = Rank(
                 isOwed: credit >= 1,
                 urgency: urgency,
@@ -171,16 +171,16 @@ extension QueueState {
         seq += 1
         replicas[ticket.owner]?.granted = now
         if ticket.owner == me { granted.append((ticket, gone(before: ticket))) }
-        let urgency = lanes[lane].key.urgency
         if lanes.count > 1 { settleWithOthers(ticket, lane: lane) }
-        if let blocker = lanes[lane].blocker {
-            let key = BucketUrgency(bucket: blocker, urgency: urgency)
+        for key in debts(to: lanes[lane]) {
             if let owing = owed[key] { owed[key] = max(0, owing - 1) }
         }
         let share = share(lane, ticket)
-        if !lanes[lane].front.contains(ticket) { flows.served(root: lanes[lane].root, ticket) }
+        if now - ticket.place >= Pace.shortestWait, !lanes[lane].front.contains(ticket) {
+            flows.served(root: lanes[lane].root, ticket)
+        }
         part(ticket, charge: share)
-        lanes[lane].served += share
+        for (position, cost) in ticket.costs.enumerated() { lanes[lane].served[position] += cost }
         var longest: Micros = 0
         for (bucket, cost) in zip(lanes[lane].buckets, ticket.costs) {
             let amount = min(cost, buckets[bucket].effective)
@@ -203,7 +203,12 @@ extension QueueState {
         laneIndex(ticket.lane).map { lanes[$0].buckets.map { buckets[$0].gone } } ?? []
     }
 
-    /// Urgencies that it passed by in the bucket that blocks them are owed; the client is charged in shared buckets.
+    /// Where its urgency may be owed a slot. Which bucket blocks it changes from slot to slot: all that it needs count.
+    private func debts(to lane: Lane) -> [BucketUrgency] {
+        owed.isEmpty ? [] : lane.buckets.map { BucketUrgency(bucket: $0, urgency: lane.key.urgency) }
+    }
+
+    /// Urgencies that it passed by in a bucket that they wait for are owed; the client is charged in shared buckets.
     private mutating func settleWithOthers(_ ticket: QueueTicket, lane: Int) {
         let own = lanes[lane]
         var passed: Set<BucketUrgency> = []
@@ -211,8 +216,10 @@ extension QueueState {
         for other in lanes where other.waiting > 0 && other.key != own.key {
             if other.key.urgency == own.key.urgency {
                 sharing.formUnion(other.buckets)
-            } else if let blocker = other.blocker, own.buckets.contains(blocker) {
-                passed.insert(BucketUrgency(bucket: blocker, urgency: other.key.urgency))
+            } else {
+                for bucket in other.buckets where own.buckets.contains(bucket) {
+                    passed.insert(BucketUrgency(bucket: bucket, urgency: other.key.urgency))
+                }
             }
         }
         for key in passed { owed[key] = min(2, (owed[key] ?? 0) + Pace.floor) }

@@ -10,51 +10,55 @@ extension QueueState {
     }
 
     mutating func estimate(_ ticket: QueueTicket, lane: Int) -> Estimate {
-        let share = share(lane, ticket)
-        let mean = lanes[lane].load > 0 ? lanes[lane].load / Double(lanes[lane].waiting) : share
-        let before = callsBefore(ticket, lane: lane, mean: mean)
+        let mean = lanes[lane].load > 0 ? lanes[lane].load / Double(lanes[lane].waiting) : share(lane, ticket)
+        let before = before(ticket, lane: lane, mean: mean)
         var longest = 0.0
-        var most = before
-        for (position, cost) in ticket.costs.enumerated() {
-            let index = lanes[lane].buckets[position]
+        var most = before.calls
+        for (position, index) in lanes[lane].buckets.enumerated() {
             advance(index)
             var bucket = buckets[index]
             bucket.paused = false
-            let unitsAShare = Double(cost) / share
-            var shares = before * mean + share
-            if let part = part(of: lane, position: position, unitsAShare: unitsAShare, cost: cost) {
-                shares /= part
+            let cost = min(ticket.costs[position], bucket.effective)
+            let load = lanes[lane].loads[position]
+            let each = load > 0 ? Double(load) / Double(lanes[lane].waiting) : Double(cost)
+            var units = each * (before.shares / mean) + Double(cost)
+            if let part = part(of: lane, position: position, cost: cost) {
+                units /= part
             } else {
-                let others = sharesOfOthers(than: lane, bucket: index, shares: shares)
-                shares += others
-                most = max(most, before + others / mean)
+                let others = unitsOfOthers(than: lane, bucket: index, units: units)
+                units += others
+                if each > 0 { most = max(most, before.calls + others / each) }
             }
             let soon = Double(bucket.ready(cost, now: now) - now)
-            longest = max(longest, soon, bucket.span(shares * unitsAShare, now: now))
+            longest = max(longest, soon, bucket.span(units, now: now))
         }
         return Estimate(wait: Self.micros(longest), ahead: Int((min(most, Double(waiting)) + 0.5).rounded(.down)))
     }
 
-    /// Calls of its lane.
-    private func callsBefore(_ ticket: QueueTicket, lane: Int, mean: Double) -> Double {
+    /// What goes before it in its lane.
+    private func before(_ ticket: QueueTicket, lane: Int, mean: Double) -> FlowTree.Ahead {
         let root = lanes[lane].root
         let front = lanes[lane].front.count
         let client = flows.child(of: root, ticket.client)
+        var ahead = FlowTree.Ahead(calls: Double(front), shares: Double(front) * mean)
         var waiting = 0
         var weight = 0
-        var own = 0.0
         var tag = flows[root].virtual
         if let client {
             waiting = flows[client].waiting
             if waiting > 0 {
                 weight = flows[client].weight
-                own = callsBefore(ticket, ofItsClient: client, mean: mean)
-                tag = flows[client].start + own * mean / Double(ticket.weight)
+                let load = flows[client].load
+                let each = load > 0 ? load / Double(waiting) : mean
+                let own = before(ticket, ofItsClient: client, mean: each, root: root)
+                ahead.calls += own.calls
+                ahead.shares += own.shares
+                tag = flows[client].start + own.shares / Double(ticket.weight)
             } else {
                 tag = max(tag, flows[client].finish)
             }
         }
-        let others = flows.callsBefore(
+        let others = flows.before(
             tag,
             of: ticket.client,
             in: root,
@@ -63,109 +67,52 @@ extension QueueState {
             weights: flows[root].weights - weight,
             returns: nil
         )
-        return Double(front) + own + others
+        return FlowTree.Ahead(calls: ahead.calls + others.calls, shares: ahead.shares + others.shares)
     }
 
-    private func callsBefore(_ ticket: QueueTicket, ofItsClient client: Int, mean: Double) -> Double {
+    private func before(_ ticket: QueueTicket, ofItsClient client: Int, mean: Double, root: Int) -> FlowTree.Ahead {
         let user = flows.child(of: client, ticket.user)
         let waiting = user.map { flows[$0].waiting } ?? 0
         var tag = max(flows[client].virtual, user.map { flows[$0].finish } ?? 0)
         if let user, waiting > 0 { tag = flows[user].start + Double(waiting) * mean }
-        let others = flows.callsBefore(
+        let others = flows.before(
             tag,
             of: ticket.user,
             in: client,
             mean: mean,
             waiting: flows[client].waiting - waiting,
             weights: flows[client].weights - (waiting > 0 ? 1 : 0),
-            returns: flows[client].returns
+            returns: flows[client].returns(in: flows[root])
         )
-        return Double(waiting) + others
+        return FlowTree.Ahead(
+            calls: Double(waiting) + others.calls,
+            shares: Double(waiting) * mean + others.shares
+        )
     }
 
     /// What part of a bucket's units the lane got of late; nil where that is not known.
-    private func part(of lane: Int, position: Int, unitsAShare: Double, cost: Int) -> Double? {
+    private func part(of lane: Int, position: Int, cost: Int) -> Double? {
         let lane = lanes[lane]
         let total = buckets[lane.buckets[position]].total - lane.older.totals[position]
-        guard lane.waiting > 0, total >= Pace.partCalls * cost else { return nil }
-        let served = (lane.served - lane.older.served) * unitsAShare
-        return min(1, max(Pace.leastPart, served / Double(total)))
+        guard lane.waiting > 0, total >= Pace.partCalls * cost, total > 0 else { return nil }
+        let served = lane.served[position] - lane.older.served[position]
+        return min(1, max(Pace.leastPart, Double(served) / Double(total)))
     }
 
-    /// What other lanes will take of a bucket before this one has taken so many shares: more urgent ones all but a
+    /// What other lanes will take of a bucket before this one has taken so many units: more urgent ones all but a
     /// twentieth, as urgent ones as much as this one.
-    private func sharesOfOthers(than lane: Int, bucket: Int, shares: Double) -> Double {
+    private func unitsOfOthers(than lane: Int, bucket: Int, units: Double) -> Double {
         let own = lanes[lane].key
         var sum = 0.0
         for other in lanes where other.waiting > 0 && other.key != own && other.key.urgency <= own.urgency {
-            guard other.buckets.contains(bucket) else { continue }
-            let lasting = Flow.lasting(other.load, returns: flows[other.root].returns)
-            sum += min(lasting, other.key.urgency < own.urgency ? shares / Pace.floor : shares)
+            guard let position = other.buckets.firstIndex(of: bucket) else { continue }
+            let lasting = Flow.lasting(Double(other.loads[position]), returns: flows[other.root].returns)
+            sum += min(lasting, other.key.urgency < own.urgency ? units / Pace.floor : units)
         }
         return sum
     }
 
     private static func micros(_ value: Double) -> Micros {
         value < Double(Pace.never) ? Micros(value.rounded(.down)) : Pace.never
-    }
-}
-
-extension FlowTree {
-    /// Calls of a flow's other children that go before one with that tag, if each call costs the mean. Looks at the first
-    /// ones by tag only; the rest is taken to be like them.
-    ///
-    /// - Parameters:
-    ///   - waiting: of the other children, and their weights in all.
-    ///   - returns: of all of them; nil: each has its own.
-    func callsBefore(
-        _ tag: Double,
-        of name: String,
-        in parent: Int,
-        mean: Double,
-        waiting: Int,
-        weights: Int,
-        returns: Int?
-    ) -> Double {
-        guard waiting > 0 else { return 0 }
-        var calls = 0.0
-        var wanted = 0.0
-        var last = 0.0
-        var rest = waiting
-        var restWeights = weights
-        for entry in self[parent].busy.prefix(Pace.sample) {
-            last = entry.tag
-            guard entry.name != name else { continue }
-            let child = self[entry.flow]
-            rest -= child.waiting
-            restWeights -= child.weight
-            let turns = Self.turns(
-                from: entry.tag,
-                before: tag,
-                step: mean / Double(child.weight),
-                isFirst: entry.name.utf8Precedes(name)
-            )
-            wanted += turns
-            calls += min(turns, Flow.lasting(Double(child.waiting), returns: returns ?? child.returns))
-        }
-        guard rest > 0, tag > last else { return calls }
-        let more = (tag - last) * Double(restWeights) / mean
-        let part = wanted > 0 ? calls / wanted : 1
-        return calls + min(more * part, Flow.lasting(Double(rest), returns: returns ?? self[parent].returns))
-    }
-
-    /// How many tags, one every `step`, are before another; an equal one counts where its name is first.
-    private static func turns(from start: Double, before tag: Double, step: Double, isFirst: Bool) -> Double {
-        let steps = (tag - start) / step
-        if steps < -1e-6 { return 0 }
-        let whole = (steps + 1e-6).rounded(.down)
-        return steps - whole > 1e-6 || isFirst ? whole + 1 : whole
-    }
-}
-
-extension Flow {
-    /// How much of a backlog will have been there until it is empty, where for what is served so much comes again.
-    static func lasting(_ backlog: Double, returns: Int) -> Double {
-        guard returns < Pace.returnUnit else { return .infinity }
-        return backlog * Double(Pace.returnUnit) / Double(Pace.returnUnit - returns)
     }
 }

@@ -72,6 +72,24 @@ extension QueueState {
         _ = perform(.back(ticket, stamp, requeue: requeue), of: call)
     }
 
+    /// Who goes next, and when its buckets will have room for it by all that is known at that time.
+    package func firstInOrder(at time: Micros) -> (ticket: QueueTicket, fits: Micros)? {
+        guard rollCall == nil, !isPaused, waiting > 0 else { return nil }
+        var copy = self
+        copy.now = time
+        copy.advanced = []
+        copy.heads = [:]
+        for lane in copy.lanes where lane.waiting > 0 {
+            for bucket in lane.buckets { copy.advance(bucket) }
+        }
+        guard let first = copy.order().first else { return nil }
+        let ticket = copy.head(of: copy.lanes[first].key)
+        let fits = zip(copy.lanes[first].buckets, ticket.costs).reduce(time) {
+            max($0, copy.buckets[$1.0].ready($1.1, now: time))
+        }
+        return (ticket, fits)
+    }
+
     /// Lanes whose head has room in all its buckets at that time, where no head that has none needs one of them.
     ///
     /// - Parameter counts: whether a lane's head may be waited for.

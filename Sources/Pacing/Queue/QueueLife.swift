@@ -41,6 +41,12 @@ extension QueueState {
         }
     }
 
+    /// What a replica that has answered used since, cut off once more: else the answers would miss it.
+    mutating func addToRollCall(_ figures: BucketFigures, _ uses: [BucketUse]) {
+        guard rollCall?.answered.contains(me) == true else { return }
+        rollCall?.known[figures.name, default: RollCall.Known(figures: figures, told: 0, sent: [])].sent += uses
+    }
+
     /// Over when its time is up, or all who have to answer did.
     mutating func endRollCall() {
         guard let call = rollCall else { return }
@@ -70,6 +76,11 @@ extension QueueState {
             replicas[id]?.pushed = 0
         }
         for known in call.known.values { state(known.figures, fill: false) }
+        for lane in lanes.indices {
+            lanes[lane].touched = now
+            lanes[lane].older = mark(lane)
+            lanes[lane].newer = lanes[lane].older
+        }
         let shortLimits = buckets.indices.map { buckets[$0] }.filter { !$0.isLong }.map(\.limit.value)
         for index in buckets.indices {
             let known = call.known[buckets[index].name]
@@ -94,11 +105,13 @@ extension QueueState {
         var dead: Set<String> = []
         live = []
         known = 0
+        nextDeath = Pace.never
         for id in replicas.keys.sorted(by: { $0.utf8Precedes($1) }) {
             guard let record = replicas[id] else { continue }
             if id == me || record.last >= now - Pace.dead {
                 live.append(id)
                 known += 1
+                if id != me, !record.tickets.isEmpty { nextDeath = min(nextDeath, record.last + Pace.dead + 1) }
                 continue
             }
             if record.granted > 0, record.granted > now - longestLife { known += 1 }

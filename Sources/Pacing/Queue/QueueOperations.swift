@@ -32,7 +32,11 @@ extension QueueState {
             let page = scan(from: replicas[me]?.scanned, budget: Pace.resetsPerCall) { $0 == me }
             replicas[me]?.scanned = page.next
             return page.next == nil ? .none : .resetting
-        case .bye: if replicas[me]?.tickets.isEmpty == true { replicas[me]?.last = now - Pace.dead - 1 }
+        case .bye:
+            // A ticket that an answer on its way made is nobody's.
+            let me = me
+            _ = scan(from: nil, budget: Pace.resetsPerCall) { $0 == me }
+            if replicas[me]?.tickets.isEmpty == true { replicas[me]?.last = now - Pace.dead - 1 }
         case .pause(let quota, let paused):
             pause(QuotaPause(quota: quota, paused: paused, at: max(now, (pauses[quota]?.at ?? 0) + 1)))
         case .pauses(let told):
@@ -40,6 +44,7 @@ extension QueueState {
         case .used(let figures, let uses):
             let index = state(figures)
             for use in uses { buckets[index].book(use.units, at: min(use.at, now + Pace.allowance), now: now) }
+            addToRollCall(figures, uses)
         case .report(let reports): answer(reports, isInformed: call.peers > 0)
         }
         return .none
@@ -149,7 +154,7 @@ extension QueueState {
                 lanes[lane].newer = mark(lane)
                 lanes[lane].older = lanes[lane].newer
             }
-            flows.account(root: lanes[lane].root, ticket, waiters: 1, charge: 0)
+            flows.account(root: lanes[lane].root, ticket, waiters: 1, load: share(lane, ticket), charge: 0)
             flows.arrived(root: lanes[lane].root, ticket)
             if let client = flows.child(of: lanes[lane].root, ticket.client),
                 let user = flows.child(of: client, ticket.user)
@@ -160,6 +165,7 @@ extension QueueState {
         for bucket in lanes[lane].buckets { buckets[bucket].entered += 1 }
         lanes[lane].waiting += 1
         lanes[lane].load += share(lane, ticket)
+        for (position, cost) in ticket.costs.enumerated() { lanes[lane].loads[position] += cost }
         lanes[lane].touched = now
         waiting += 1
         heads[ticket.lane] = nil
@@ -175,11 +181,12 @@ extension QueueState {
             if let client = flows.child(of: root, ticket.client), let user = flows.child(of: client, ticket.user) {
                 flows[user].tickets.remove(ticket)
             }
-            flows.account(root: root, ticket, waiters: -1, charge: charge)
+            flows.account(root: root, ticket, waiters: -1, load: -share(lane, ticket), charge: charge)
         }
         for bucket in lanes[lane].buckets { buckets[bucket].gone += 1 }
         lanes[lane].waiting -= 1
         lanes[lane].load = lanes[lane].waiting > 0 ? max(0, lanes[lane].load - share(lane, ticket)) : 0
+        for (position, cost) in ticket.costs.enumerated() { lanes[lane].loads[position] -= cost }
         lanes[lane].touched = now
         waiting -= 1
         heads[ticket.lane] = nil

@@ -23,6 +23,8 @@ package struct QueueState: Sendable {
     /// Where the search for the waiters of the dead goes on, while there are any.
     var scanned: [UInt8]?
     var isDropping = false
+    /// When the first of the replicas with waiters is dead, if it says nothing more.
+    var nextDeath = Pace.never
     /// The longest life of a short window.
     var longestLife: Micros = 0
     var live: [String] = []
@@ -105,7 +107,7 @@ package struct QueueState: Sendable {
     }
 
     private mutating func choosePacer(next slot: Micros) {
-        let next = isDropping ? min(slot, now + Pace.scanInterval) : slot
+        let next = min(slot, isDropping ? now + Pace.scanInterval : max(nextDeath, nextSweep))
         let overdue = now > due + 100_000
         if waiting == 0 {
             pacer = nil
