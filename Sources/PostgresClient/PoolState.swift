@@ -10,6 +10,8 @@ package struct PoolLimits: Sendable {
     package var maxWaiting = 1_000
     /// From asking to getting a connection.
     package var maxWait = Duration.seconds(5)
+    /// The same once Postgres has been out of reach for `maxWait`: who asks then is told so soon.
+    package var maxWaitWhileAway = Duration.milliseconds(500)
     package var overflowIdle = Duration.seconds(10)
     /// A connection that was idle for longer is probed with a round trip before use.
     package var probeAfter = Duration.seconds(5)
@@ -64,6 +66,8 @@ package struct PoolState {
     private var lastNumber = 0
     private var failures = 0
     private var retryAt: Instant?
+    /// When the first attempt of an unbroken row of failures to connect failed.
+    private var awaySince: Instant?
     package private(set) var isClosed = false
 
     package init(limits: PoolLimits) {
@@ -85,6 +89,12 @@ package struct PoolState {
     package mutating func newWaiter() -> WaiterID {
         lastNumber += 1
         return WaiterID(number: lastNumber)
+    }
+
+    /// How long who asks now may wait: an outage is waited out once, not by each caller and each of its retries anew.
+    package func patience(now: Instant) -> Duration {
+        guard let awaySince else { return limits.maxWait }
+        return max(limits.maxWaitWhileAway, limits.maxWait - awaySince.duration(to: now))
     }
 
     package mutating func acquire(_ waiter: WaiterID, now: Instant) -> Acquisition {
@@ -114,6 +124,7 @@ package struct PoolState {
     package mutating func connected(_ id: ConnectionID, now: Instant) -> Return {
         failures = 0
         retryAt = nil
+        awaySince = nil
         guard !isClosed, connections[id] != nil else {
             connections[id] = nil
             return .close(id)
@@ -126,6 +137,7 @@ package struct PoolState {
         connections[id] = nil
         let pause = min(limits.backoff.lowerBound * (1 << min(failures, 16)), limits.backoff.upperBound)
         failures += 1
+        awaySince = awaySince ?? now
         retryAt = now + pause * jitter
     }
 

@@ -38,7 +38,7 @@ package actor PostgresPool {
 
     /// Lends a connection for as long as `body` runs.
     ///
-    /// - Throws: `PostgresError.noConnection` after `maxWait`; what `body` throws.
+    /// - Throws: `PostgresError.noConnection` after `maxWait`, sooner in an outage; what `body` throws.
     package nonisolated func withConnection<Value>(
         _ body: (PostgresConnection) async throws -> Value
     ) async throws -> Value {
@@ -65,7 +65,7 @@ package actor PostgresPool {
     }
 
     func lease() async throws(PostgresError) -> Lease {
-        let deadline = ContinuousClock.now + limits.maxWait
+        let deadline = ContinuousClock.now + state.patience(now: .now)
         while true {
             if Task.isCancelled { throw .cancelled }
             let waiter = state.newWaiter()

@@ -43,6 +43,29 @@ import Testing
         }
     }
 
+    @Test("While nothing could be stored a question costs no model's time")
+    func noModelInVain() async throws {
+        var limits = PoolLimits(size: 1, overflow: 0)
+        limits.maxWait = .seconds(1)
+        try await TestBackend.run(pool: limits) { backend in
+            let lock = try ServerProcess([
+                "psql", backend.database.url, "-c", "BEGIN", "-c", "LOCK TABLE conversation", "-c", "SELECT 'locked'",
+                "-c",
+                "SELECT pg_sleep(8)", "-c", "ROLLBACK",
+            ])
+            try await lock.waitUntilLogged("locked")
+            let blocked = Task { try await backend.send(.get, "/conversations") }
+            try await eventually("the connection is taken") {
+                try await backend.send(.get, "/metrics").text.contains("connections{state=\"in_use\"} 1")
+            }
+            let refused = try await backend.send(.post, "/chat", #"{"message": "Hm?"}"#)
+            #expect(refused.status == 503)
+            #expect(refused.fields[.retryAfter] == "2")
+            #expect(backend.stub.calls().isEmpty)
+            #expect(try await blocked.value.status == 200)
+        }
+    }
+
     @Test("Not ready while starting and draining; alive all the same")
     func readiness() async throws {
         try await TestBackend.run { backend in

@@ -118,6 +118,26 @@ import Testing
         #expect(pauses == [.milliseconds(400), .milliseconds(800), .milliseconds(1_600), .seconds(2), .seconds(2)])
     }
 
+    @Test("An outage is waited out once: who asks later in it is refused soon, until Postgres answers again")
+    func patience() throws {
+        var limits = PoolLimits(size: 2, overflow: 0)
+        limits.maxWait = .seconds(5)
+        limits.maxWaitWhileAway = .milliseconds(500)
+        var state = PoolState(limits: limits)
+        #expect(state.patience(now: start) == .seconds(5))
+        _ = state.wait(at: start)
+        let first = try #require(state.connectsDue(now: start).first)
+        state.connectFailed(first, jitter: 1, now: start + .seconds(1))
+        #expect(state.patience(now: start + .seconds(1)) == .seconds(5))
+        #expect(state.patience(now: start + .seconds(4)) == .seconds(2))
+        let second = try #require(state.connectsDue(now: start + .seconds(4)).first)
+        state.connectFailed(second, jitter: 1, now: start + .seconds(4))
+        #expect(state.patience(now: start + .seconds(30)) == .milliseconds(500))
+        let third = try #require(state.connectsDue(now: start + .seconds(30)).first)
+        _ = state.connected(third, now: start + .seconds(30))
+        #expect(state.patience(now: start + .seconds(30)) == .seconds(5))
+    }
+
     @Test("Once Postgres answers again, all who wait get connections")
     func recovery() {
         var state = PoolState(limits: PoolLimits(size: 3, overflow: 0))

@@ -37,9 +37,13 @@ struct TurnStore: Sendable {
     /// - Parameters:
     ///   - conversation: nil: a new one.
     ///   - limit: of messages, the newest ones.
-    /// - Throws: 404.
+    /// - Throws: 404; for a new conversation too, that Postgres is away.
     func history(of conversation: UUID?, user: String, limit: Int) async throws -> [Utterance] {
-        guard let conversation else { return [] }
+        guard let conversation else {
+            // Models cost money and time: they are not asked for an answer that could not be stored.
+            try await pool.query("SELECT 1", retry: .idempotent)
+            return []
+        }
         _ = try await conversations.find(conversation, user: user)
         let rows = try await pool.query(
             "SELECT role, content FROM message WHERE conversation_id = $1 ORDER BY sequence DESC LIMIT $2",
