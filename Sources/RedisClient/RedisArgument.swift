@@ -65,7 +65,7 @@ extension ByteBuffer {
         writeLineEnd()
     }
 
-    mutating func writeCommand(_ arguments: [RedisArgument]) {
+    package mutating func writeCommand(_ arguments: [RedisArgument]) {
         writeCommandHeader(argumentCount: arguments.count)
         for argument in arguments { writeArgument(argument) }
     }

@@ -1,49 +1,89 @@
 import Foundation
-import Logging
-import NIOCore
-import NIOPosix
 import Pacing
-import RedisClient
 import TestSupport
 import Testing
 
 /// The same schedules on the twin and on the script in a real Redis, with the same times: both decide alike.
-@Suite(.serialized, .timeLimit(.minutes(5)))
+@Suite(.serialized)
 struct DifferentialTests {
-    static let count = ProcessInfo.processInfo.environment["PACING_REPLAYS"].flatMap(Int.init) ?? 25
-    static let first = ProcessInfo.processInfo.environment["PACING_SEED"].flatMap(Int.init) ?? 1
+    private static var usual: Int {
+        #if DEBUG
+            50
+        #else
+            5000
+        #endif
+    }
+
+    private static func environment(_ name: String) -> Int? {
+        ProcessInfo.processInfo.environment[name].flatMap(Int.init)
+    }
+
+    /// More or fewer with `PACING_REPLAYS`, others with `PACING_SEED`.
+    static let count = environment("PACING_REPLAYS") ?? usual
+    static let first = environment("PACING_SEED") ?? 1
 
     @Test("The script grants, orders, estimates and tells the same as the twin at every step")
     func alike() async throws {
-        let server = try await RedisServer.start()
-        let replay = try await ScriptReplay.open(server)
-        for seed in Self.first..<(Self.first + Self.count) {
+        let began = ContinuousClock.now
+        let calls = try await replay(Self.first..<(Self.first + Self.count)) { seed in
             let schedule = Schedule(seed: seed)
             schedule.store.records = true
             _ = schedule.run()
-            if let difference = try await replay.run(schedule.store.steps) {
-                Issue.record("seed \(seed), faults \(schedule.faults.map(\.rawValue).sorted()): \(difference)")
-                break
-            }
+            defer { schedule.close() }
+            return (schedule.store.usedSteps, "\(schedule.configuration.faults.map(\.rawValue).sorted())")
         }
-        await replay.close()
-        try await server.stop()
+        print("\(Self.count) schedules, \(calls) calls of the script in \(ContinuousClock.now - began)")
     }
 
     @Test("Operations that agents do seldom are alike too: calendar windows, changed figures, pauses, a full queue")
     func directlyAlike() async throws {
-        let server = try await RedisServer.start()
-        let replay = try await ScriptReplay.open(server)
-        for seed in Self.first..<(Self.first + Self.count) {
+        _ = try await replay(Self.first..<(Self.first + (Self.count + 49) / 50)) { seed in
             let schedule = DirectSchedule(seed: seed)
             schedule.run(steps: 300)
-            #expect(schedule.failures.isEmpty, "seed \(seed)")
-            if let difference = try await replay.run(schedule.steps) {
-                Issue.record("seed \(seed): \(difference)")
+            if !schedule.failures.isEmpty { Issue.record("seed \(seed): \(schedule.failures)") }
+            return (schedule.steps, "")
+        }
+    }
+
+    /// Each worker has a Redis of its own.
+    ///
+    /// - Parameter steps: of a seed, and what to say where they differ.
+    /// - Returns: how many calls the scripts made.
+    private func replay(
+        _ seeds: Range<Int>,
+        _ steps: @escaping @Sendable (Int) -> (steps: [SimulatedStore.Step], about: String)
+    ) async throws -> Int {
+        let workers = min(ScheduleRunner.workers, seeds.count)
+        var servers: [RedisServer] = []
+        for _ in 0..<workers { servers.append(try await RedisServer.start()) }
+        let calls = try await withThrowingTaskGroup(of: Int.self) { group in
+            for (worker, server) in servers.enumerated() {
+                group.addTask {
+                    try Self.compare(seeds, from: worker, by: workers, on: server.unixSocketPath, steps)
+                }
+            }
+            return try await group.reduce(0, +)
+        }
+        for server in servers { try await server.stop() }
+        return calls
+    }
+
+    private static func compare(
+        _ seeds: Range<Int>,
+        from worker: Int,
+        by workers: Int,
+        on path: String,
+        _ steps: (Int) -> (steps: [SimulatedStore.Step], about: String)
+    ) throws -> Int {
+        let replay = try ScriptReplay(path: path)
+        defer { replay.close() }
+        for seed in stride(from: seeds.lowerBound + worker, to: seeds.upperBound, by: workers) {
+            let schedule = steps(seed)
+            if let difference = try replay.run(schedule.steps) {
+                Issue.record("seed \(seed) \(schedule.about): \(difference)")
                 break
             }
         }
-        await replay.close()
-        try await server.stop()
+        return replay.calls
     }
 }

@@ -1,198 +1,191 @@
 import Pacing
 
-enum Fault: String, CaseIterable { case delay, double, lose, kill, pause, store, clock, strict }
-
 /// A random configuration, load and choice of faults, run to its end and checked at every step.
 final class Schedule {
-    let seed: Int
+    let configuration: ScheduleConfiguration
     let world: World
     let store: SimulatedStore
     let upstream: SimulatedUpstream
-    private(set) var faults: Set<Fault> = []
-    private var sets: [[BucketSpec]] = []
-    private var buckets: [BucketSpec] = []
+    private let liveness: LivenessOracle
+    private let windows: WindowOracle
     private let settings: QueueSettings
+    private let sabotage: Sabotage?
     private var nextReplica = 0
-    private var stuckSince: Micros = 0
-    private var stuckGrants = 0
-    private static let span: Micros = 14_000_000
+    private var eventsLeft: Int
+    /// The network and all that could fail is left alone from here on.
+    private var quietSince: Micros?
+    /// And everybody is in reach since.
+    private var calmSince: Micros = 0
 
-    init(seed: Int) {
-        self.seed = seed
-        world = World(seed: seed)
-        if seed % 4 > 0 {
-            for fault in Fault.allCases where world.generator.chance(0.35) { faults.insert(fault) }
-        }
-        store = SimulatedStore(world: world)
-        let guardInterval = world.generator.pick([20_000, 50_000])
-        upstream = SimulatedUpstream(world: world, jitter: guardInterval)
-        settings = QueueSettings(upstream: "sim", policy: world.generator.chance(0.7) ? .closed : .local)
-        configure(guardInterval: .microseconds(guardInterval))
+    init(_ configuration: ScheduleConfiguration, sabotage: Sabotage? = nil) {
+        self.configuration = configuration
+        self.sabotage = sabotage
+        world = World(seed: configuration.seed)
+        windows = WindowOracle(world: world, configuration: configuration)
+        let limits = configuration.sets[0].map(\.limit)
+        let order =
+            configuration.profile == .fair
+            ? OrderOracle(world: world, limits: limits, checksShares: limits.count == 1) : nil
+        let longest = configuration.buckets.values.map(\.per.micros).max() ?? 0
+        store = SimulatedStore(
+            world: world,
+            windows: windows,
+            order: order,
+            reservation: configuration.isCalm ? ReservationOracle(world: world, longest: longest) : nil,
+            sabotage: sabotage
+        )
+        upstream = SimulatedUpstream(
+            world: world,
+            windows: windows,
+            jitter: configuration.guardInterval,
+            sabotage: sabotage
+        )
+        liveness = LivenessOracle(world: world, store: store, configuration: configuration)
+        settings = QueueSettings(upstream: "sim", policy: configuration.policy)
+        eventsLeft = configuration.events.count
     }
 
-    private func configure(guardInterval: Duration) {
-        func bucket(_ name: String, _ limit: Int, _ seconds: Int) -> BucketSpec {
-            let burst = max(1, Int(Double(limit) * world.generator.pick([0.1, 0.5, 1])))
-            let bucket = BucketSpec(
-                name: name,
-                limit: limit,
-                per: .seconds(seconds),
-                burst: burst,
-                guardInterval: guardInterval
-            )
-            buckets.append(bucket)
-            return bucket
-        }
-        let all =
-            world.generator.chance(0.5)
-            ? bucket("up", world.generator.int(10...60), world.generator.pick([2, 5])) : nil
-        for model in ["flash", "pro", "lite"].prefix(world.generator.int(1...3)) {
-            var set = [all].compactMap(\.self)
-            if set.isEmpty || world.generator.chance(0.8) {
-                set.append(bucket("rpm/" + model, world.generator.int(3...40), world.generator.pick([1, 2, 5])))
+    convenience init(seed: Int) { self.init(ScheduleConfiguration(seed: seed)) }
+
+    /// - Returns: what was violated; empty where nothing was.
+    func run() -> [String] {
+        store.keepSnapshots()
+        for _ in 0..<configuration.replicas { spawn(isOlder: world.generator.chance(0.5)) }
+        for event in configuration.events {
+            world.after(event.at) { [self] in
+                eventsLeft -= 1
+                perform(event)
             }
-            if world.generator.chance(0.5) {
-                set.append(bucket("tpm/" + model, world.generator.pick([1000, 5000]), world.generator.pick([2, 5])))
-            }
-            sets.append(set)
         }
+        watch()
+        world.run(until: 90_000_000)
+        if world.failures.isEmpty { conclude() }
+        return world.failures
+    }
+
+    /// All of it holds each other.
+    func close() {
+        world.close()
+        store.close()
+        upstream.close()
     }
 
     private var living: [SimulatedReplica] {
-        store.replicas.values.filter { !$0.isDead }.sorted { $0.id < $1.id }
+        store.replicas.values.filter { !$0.isDead && !$0.isLeaving }.sorted { $0.id < $1.id }
     }
 
-    private func spawn() {
+    private func spawn(isOlder: Bool) {
         nextReplica += 1
         _ = SimulatedReplica(
             id: "r\(nextReplica)",
+            isOlder: isOlder,
             world: world,
             store: store,
             upstream: upstream,
             settings: settings,
-            faults: faults
+            faults: configuration.faults,
+            sabotage: sabotage
         )
+        windows.local.count = max(1, living.count)
     }
 
-    /// - Returns: what was violated; empty where nothing was.
-    func run() -> [String] {
-        for _ in 0..<world.generator.int(1...4) { spawn() }
-        planRequests()
-        planFaults()
-        watch()
-        world.after(Self.span + 36_000_000) { [self] in world.isQuiet = true }
-        world.run(until: Self.span + 41_000_000)
-        conclude()
-        return world.failures
-    }
-
-    private func planRequests() {
-        let clients = (0..<world.generator.int(1...6)).map { ("c\($0)", world.generator.pick([1, 1, 2, 5])) }
-        for _ in 0..<world.generator.int(1...4) {
-            let start = world.generator.int(0...Self.span * 7 / 10)
-            let spread = world.generator.pick([0.01, 1, 3])
-            for _ in 0..<world.generator.int(3...30) {
-                let delay = start + Micros(world.generator.exponential(spread) * 1e6)
-                world.after(delay) { [self] in ask(clients) }
+    private func perform(_ event: ScheduleEvent) {
+        let living = living
+        let picked = living[event.pick % living.count]
+        switch event.kind {
+        case .ask(let ask): perform(ask, at: picked)
+        case .kill:
+            guard living.count > 1 else { return }
+            picked.kill()
+            spawn(isOlder: false)
+        case .replace:
+            let oldest = living.first(where: \.isOlder) ?? living[0]
+            spawn(isOlder: false)
+            oldest.leave()
+        case .spawn: spawn(isOlder: false)
+        case .pause(let span): picked.pause(for: span)
+        case .partition(let span): picked.partition(for: span)
+        case .store(let loss, let down): store.lose(loss, down: down)
+        case .errors(let span): store.fail(for: span)
+        case .clock(let span): store.jump(span)
+        case .strict(let bucket, let limit): upstream.stricter[bucket] = limit
+        case .hold(let quota, let span):
+            pause(quota, true, at: picked)
+            eventsLeft += 1
+            world.after(span) { [self] in
+                eventsLeft -= 1
+                pause(quota, false, at: self.living[0])
             }
         }
     }
 
-    private func ask(_ clients: [(String, Int)]) {
-        let (client, weight) = world.generator.pick(clients)
+    private func pause(_ quota: String, _ paused: Bool, at replica: SimulatedReplica) {
+        world.say("\(paused ? "pause" : "resume") quota \(quota)")
+        replica.perform { replica.act { $0.pause(quota: quota, paused: paused, now: replica.now) } }
+    }
+
+    private func perform(_ ask: ScheduleEvent.Ask, at replica: SimulatedReplica) {
         var actual: [String: Int] = [:]
-        let settles = world.generator.chance(0.5)
-        let costs = world.generator.pick(sets).map { bucket in
-            guard bucket.name.hasPrefix("tpm") else { return QueueRequest.Cost(bucket) }
-            let units = min(bucket.limit, world.generator.pick([10, 100, 100, 400, 900, 3000]))
-            if settles { actual[bucket.name] = max(1, world.generator.int(units / 5...units)) }
-            return QueueRequest.Cost(bucket, units: units, isEstimate: true)
+        var costs: [QueueRequest.Cost] = []
+        for (index, spec) in configuration.sets[ask.set].enumerated() {
+            var bucket = replica.isOlder ? configuration.older[spec.name] ?? spec : spec
+            if let reset = spec.reset { bucket.reset = nextReset(reset) }
+            let isEstimate = spec.name.hasPrefix("tpm")
+            costs.append(QueueRequest.Cost(bucket, units: ask.units[index], isEstimate: isEstimate))
+            actual[spec.name] = ask.actual[index]
         }
         let request = QueueRequest(
             costs: costs,
-            client: client,
-            weight: weight,
-            user: world.generator.pick(["x", "y", "z"]),
-            urgency: world.generator.pick([0, 3, 3, 3, 6]),
-            patience: .microseconds(world.generator.pick([500_000, 2_000_000, 8_000_000, 20_000_000])),
-            allowance: world.generator.chance(0.1) ? .milliseconds(150) : .milliseconds(20)
+            client: "c\(ask.client)",
+            weight: configuration.weights[ask.client],
+            user: ask.user,
+            urgency: ask.urgency,
+            patience: .microseconds(ask.patience),
+            allowance: .microseconds(ask.allowance)
         )
-        let simulated = upstream.ask(request, at: world.generator.pick(living), actual: actual)
-        if world.generator.chance(0.1) {
-            world.after(world.generator.int(0...2_000_000)) { [self] in upstream.leave(simulated) }
-        }
+        let asked = upstream.ask(request, at: replica, actual: actual)
+        if let span = ask.leaves { world.after(span) { [self] in upstream.leave(asked) } }
     }
 
-    private func planFaults() {
-        func within(from: Micros = 1_000_000) -> Micros { world.generator.int(from...Self.span) }
-        if faults.contains(.kill) {
-            for _ in 0..<world.generator.int(1...2) {
-                world.after(within()) { [self] in
-                    guard living.count > 1 else { return }
-                    world.generator.pick(living).kill()
-                    spawn()
-                }
-            }
-        }
-        if faults.contains(.pause) {
-            for _ in 0..<world.generator.int(1...3) {
-                world.after(within()) { [self] in
-                    let running = living.filter { $0.pausedSince == nil }
-                    guard !running.isEmpty else { return }
-                    world.generator.pick(running).pause(
-                        for: world.generator.pick([50_000, 600_000, 4_000_000, 6_000_000])
-                    )
-                }
-            }
-        }
-        if faults.contains(.store) {
-            for _ in 0..<world.generator.int(1...2) {
-                let loss = world.generator.pick(SimulatedStore.Loss.allCases)
-                let down = world.generator.int(50_000...2_000_000)
-                world.after(within(from: 2_000_000)) { [self] in if store.isUp { store.lose(loss, down: down) } }
-            }
-            if world.generator.chance(0.5) { world.after(within(from: 2_000_000)) { [self] in spawn() } }
-        }
-        if faults.contains(.clock) {
-            let jump = world.generator.pick([-3_600_000_000, -5_000_000, -500_000, 500_000, 5_000_000, 3_600_000_000])
-            world.after(within(from: 2_000_000)) { [self] in
-                world.say("clock \(jump)")
-                store.skew += jump
-            }
-        }
-        if faults.contains(.strict) {
-            let bucket = world.generator.pick(buckets)
-            world.after(within(from: 0)) { [self] in upstream.stricter[bucket.name] = max(1, bucket.limit / 2) }
-        }
+    /// As the replica's own clock has it.
+    private func nextReset(_ first: Duration) -> Duration {
+        first.micros > SimulatedStore.start + world.time ? first : first + .seconds(86_400)
     }
 
-    /// The queue moves within 3 s, and its cost's part of the window where that is spread, of a slot being free.
+    // MARK: Watching
+
     private func watch() {
-        let able = living.filter { $0.pausedSince == nil && $0.isConnected && $0.agent.mode == .connected }
-        let waiting = Set(able.flatMap { $0.agent.waiters.values.map(\.ticket.lane) })
-        let isFree = store.isUp && !waiting.isEmpty && store.state.hasFreeSlot(at: store.now) { waiting.contains($0) }
-        if !isFree || store.grants.count > stuckGrants {
-            stuckSince = world.time
-            stuckGrants = store.grants.count
+        liveness.look()
+        if quietSince == nil, eventsLeft == 0, upstream.open == 0 {
+            world.isQuiet = true
+            quietSince = world.time
         }
-        let longest = buckets.map(\.per.micros).max() ?? 0
-        if world.time - stuckSince > 3_000_000 + longest { world.fail("stuck since \(stuckSince)") }
-        world.after(200_000) { [self] in watch() }
+        if quietSince == nil || !isCalm { calmSince = world.time }
+        if world.time > max(calmSince, store.disturbedAt) + rest { world.isOver = true }
+        world.after(LivenessOracle.interval) { [self] in watch() }
+    }
+
+    /// Long enough for the dead to be forgotten.
+    private var rest: Micros {
+        if store.replicas.values.contains(where: \.isDead) { return 3_500_000 }
+        return configuration.faults.isEmpty ? 800_000 : 1_600_000
+    }
+
+    private var isCalm: Bool {
+        store.isUp && store.errorsUntil <= world.time
+            && store.replicas.values.allSatisfy { $0.isDead || $0.isAble && !$0.isLeaving }
     }
 
     private func conclude() {
-        // Whoever was cut off went on with a part of what was free: over by what others were granted meanwhile.
-        let wentLocal = store.replicas.values.contains { $0.agent.counters.losses > 0 }
-        if let exceeded = upstream.firstExceeded(buckets, times: wentLocal ? 2 : 1) {
-            world.fail("exceeded \(exceeded)")
-        }
         for request in upstream.requests where request.endings.count != 1 {
-            world.fail("request \(request.id.value) of \(request.replica?.id ?? "-") ended \(request.endings)")
+            world.fail("request \(request.id.value) ended \(request.endings)")
         }
+        if !isCalm { world.fail("not calm: \(living.map { "\($0.id) \($0.agent.mode)" })") }
         if !store.state.isEmpty { world.fail("left behind in the store") }
-        for replica in living where replica.agent.mode != .connected {
-            world.fail("\(replica.id) \(replica.agent.mode)")
-        }
         for replica in living where !replica.agent.waiters.isEmpty { world.fail("left behind in \(replica.id)") }
+        guard world.failures.isEmpty, configuration.seed % 8 < 2 else { return }
+        store.outlive()
+        let left = store.state.leftovers
+        if !left.isEmpty { world.fail("not forgotten: \(left)") }
     }
 }

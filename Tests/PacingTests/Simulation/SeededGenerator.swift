@@ -14,8 +14,13 @@ struct SeededGenerator: RandomNumberGenerator {
         return z ^ (z >> 31)
     }
 
-    mutating func int(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &self) }
-    mutating func chance(_ probability: Double) -> Bool { Double.random(in: 0..<1, using: &self) < probability }
+    mutating func int(_ range: ClosedRange<Int>) -> Int {
+        range.lowerBound + Int(next().multipliedFullWidth(by: UInt64(range.count)).high)
+    }
+
+    /// 0 ..< 1
+    mutating func part() -> Double { Double(next() >> 11) * 0x1p-53 }
+    mutating func chance(_ probability: Double) -> Bool { part() < probability }
     mutating func pick<Element>(_ elements: [Element]) -> Element { elements[int(0...elements.count - 1)] }
-    mutating func exponential(_ mean: Double) -> Double { -mean * log(1 - Double.random(in: 0..<1, using: &self)) }
+    mutating func exponential(_ mean: Double) -> Double { -mean * log(1 - part()) }
 }

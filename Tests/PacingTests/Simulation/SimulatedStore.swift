@@ -12,78 +12,209 @@ final class SimulatedStore {
 
     enum Loss: CaseIterable { case empty, rollback, keep }
 
-    private unowned let world: World
+    /// Its clock when the world begins.
+    static let start: Micros = 1_000_000_000_000
+
+    private let world: World
+    let windows: WindowOracle
+    let order: OrderOracle?
+    let reservation: ReservationOracle?
+    private let sabotage: Sabotage?
     private(set) var state = QueueState()
-    private var snapshots: [QueueState] = []
+    private var snapshot: (state: QueueState, step: Int)?
     private(set) var isUp = true
+    private(set) var errorsUntil: Micros = 0
+    /// When it was last lost, jumped or back: nothing has to move before a while after that.
+    private(set) var disturbedAt: Micros = 0
     private(set) var run = 1
-    var skew: Micros = 0
+    private var skew: Micros = 0
     var replicas: [String: SimulatedReplica] = [:]
-    private(set) var calls = 0
-    /// Times of grants.
-    private(set) var grants: [Micros] = []
+    private var numbers: [String: Int] = [:]
+    private var epoch: Micros = 0
+    /// When each lane, and any, was last granted something.
+    private(set) var served: [LaneKey: Micros] = [:]
+    private(set) var lastServed: Micros = 0
     /// Filled where `records` is set.
     private(set) var steps: [Step] = []
+    private var restores: Set<Int> = []
     var records = false
 
-    init(world: World) {
+    init(
+        world: World,
+        windows: WindowOracle,
+        order: OrderOracle?,
+        reservation: ReservationOracle?,
+        sabotage: Sabotage?
+    ) {
         self.world = world
-        snapshot()
+        self.reservation = reservation
+        self.windows = windows
+        self.order = order
+        self.sabotage = sabotage
     }
 
-    var now: Micros { world.time + 1_000_000_000_000 + skew }
+    var now: Micros { world.time + Self.start + skew }
 
-    private func snapshot() {
-        snapshots = [state]
+    /// Keeps what a failover would fall back to: the last second is lost.
+    func keepSnapshots() {
+        snapshot = (state, steps.count)
         if records { steps.append(.snapshot) }
-        world.after(1_000_000) { [unowned self] in snapshot() }
+        world.after(1_000_000) { [self] in keepSnapshots() }
     }
 
-    func call(_ call: QueueCall, connection: Int, from replica: SimulatedReplica, sent: Micros) {
+    /// Without the snapshots that nothing went back to.
+    var usedSteps: [Step] {
+        steps.indices.filter { index in
+            if case .snapshot = steps[index] { return restores.contains(index) }
+            return true
+        }
+        .map { steps[$0] }
+    }
+
+    func call(_ asked: QueueCall, connection: Int, from replica: SimulatedReplica, sent: Micros) {
         guard isUp, connection == replica.connection, !replica.isDead else { return }
-        calls += 1
-        let before = state
-        let outcome = state.call(call, now: now) { [replicas] id in
-            replicas[id].map { $0.isConnected && !$0.isDead } ?? false
-        }
-        let wrong = state.contradictions()
-        if !wrong.isEmpty {
-            world.say("before: \(before.contradictions())")
-            world.fail("\(wrong) after \(call)")
-        }
-        for _ in outcome.reply.grants { grants.append(world.time) }
-        for (id, push) in outcome.pushes {
-            if case .grant = push { grants.append(world.time) }
-            for target in id.isEmpty
-                ? Array(replicas.values).sorted(by: { $0.id < $1.id }) : [replicas[id]].compactMap(\.self)
-            {
-                if target.isConnected, !target.isDead { target.push(push) }
-            }
-        }
-        if records {
-            let listening = replicas.values.filter { $0.isConnected && !$0.isDead }.map(\.id).sorted()
-            steps.append(.call(call, now: now, listening: listening, outcome))
-        }
+        guard errorsUntil <= world.time else { return replica.answerError(asked.number, connection: connection) }
+        var call = asked
+        sabotage?.change(&call)
+        var outcome = carryOut(call)
         if world.isVerbose {
-            world.say(
-                "call \(call.replica) \(call.number) \(call.operations) -> \(outcome.reply) pushes \(outcome.pushes)"
-            )
+            world.say("\(call.replica) \(call.number) \(call.operations) -> \(outcome.reply) pushes \(outcome.pushes)")
+        }
+        sabotage?.change(&outcome, after: call, in: self)
+        tell(asked, outcome)
+        for (id, push) in outcome.pushes {
+            let targets = id.isEmpty ? replicas.keys.sorted() : [id]
+            for case let target? in targets.map({ replicas[$0] }) where target.isConnected && !target.isDead {
+                target.push(push)
+            }
         }
         replica.answer(outcome.reply, connection: connection, sent: sent)
     }
 
+    private func carryOut(_ call: QueueCall) -> QueueState.Outcome {
+        let listening = replicas.values.filter { $0.isConnected && !$0.isDead }.map(\.id)
+        let outcome = state.call(call, now: now) { listening.contains($0) }
+        let wrong = state.contradictions()
+        if !wrong.isEmpty { world.fail("contradictions \(wrong) after \(call)") }
+        if records { steps.append(.call(call, now: now, listening: listening.sorted(), outcome)) }
+        if outcome.reply.epoch != epoch || state.isInRollCall {
+            epoch = outcome.reply.epoch
+            disturb()
+        }
+        return outcome
+    }
+
+    /// Tells those who watch, in the order in which the store did it.
+    private func tell(_ call: QueueCall, _ outcome: QueueState.Outcome) {
+        if call.number > numbers[call.replica] ?? 0 {
+            numbers[call.replica] = call.number
+            windows.asked(call, epoch: epoch)
+            order?.asked(call, outcome.reply.results)
+        }
+        for ticket in Self.grants(outcome) {
+            served[ticket.lane] = world.time
+            lastServed = world.time
+            windows.granted(ticket)
+            order?.granted(ticket)
+            reservation?.granted(ticket)
+        }
+        reservation?.look(state, now: now)
+    }
+
+    /// For sabotage: a slot is taken back that somebody thinks to have.
+    func takeBack(_ ticket: QueueTicket, _ stamp: GrantStamp, requeue: Bool) {
+        state.takeBack(ticket, stamp, requeue: requeue)
+    }
+
+    /// For sabotage: a sign of life of a replica that has none.
+    func probe(as id: String) {
+        let call = QueueCall(
+            replica: id,
+            number: 0,
+            run: "\(run)",
+            seen: 0,
+            peers: 0,
+            maxWaiting: 0,
+            lanes: [],
+            operations: []
+        )
+        _ = state.call(call, now: now)
+    }
+
+    /// All grants of a call in the order that they were made.
+    private static func grants(_ outcome: QueueState.Outcome) -> [QueueTicket] {
+        var pushed: [Int: QueueTicket] = [:]
+        for case (_, .grant(let ticket, _, let seq)) in outcome.pushes { pushed[seq] = ticket }
+        guard !pushed.isEmpty else { return outcome.reply.grants }
+        var own = outcome.reply.grants.makeIterator()
+        var grants: [QueueTicket] = []
+        for seq in (outcome.reply.seq - pushed.count - outcome.reply.grants.count)..<outcome.reply.seq {
+            if let ticket = pushed[seq + 1] ?? own.next() { grants.append(ticket) }
+        }
+        return grants
+    }
+
+    // MARK: Faults
+
+    private func disturb() { disturbedAt = world.time }
+
     func lose(_ loss: Loss, down: Micros) {
+        guard isUp else { return }
         world.say("store \(loss), down \(down)")
         isUp = false
         run += 1
+        disturb()
         for replica in replicas.values.sorted(by: { $0.id < $1.id }) { replica.cut() }
-        switch loss {
-        case .empty: state = QueueState()
-        case .rollback: state = snapshots.last ?? QueueState()
-        case .keep: break
+        if loss == .empty || loss == .rollback && snapshot == nil {
+            state = QueueState()
+            if records { steps.append(.empty) }
+        } else if loss == .rollback, let snapshot {
+            state = snapshot.state
+            restores.insert(snapshot.step)
+            if records { steps.append(.restore) }
         }
-        if records, loss != .keep { steps.append(loss == .empty || snapshots.isEmpty ? .empty : .restore) }
-        if loss != .keep { snapshots = [] }
-        world.after(down) { [unowned self] in isUp = true }
+        if loss != .keep {
+            windows.storeLost(used: replicas)
+            numbers = [:]
+            self.snapshot = nil
+        }
+        world.after(down) { [self] in
+            isUp = true
+            disturb()
+        }
     }
+
+    func fail(for span: Micros) {
+        world.say("errors for \(span)")
+        errorsUntil = max(errorsUntil, world.time + span)
+        world.after(span) { [self] in disturb() }
+    }
+
+    func jump(_ span: Micros) {
+        world.say("clock \(span)")
+        skew += span
+        windows.clockJumped()
+        disturb()
+    }
+
+    /// Time enough passes for all to be forgotten that nobody needs.
+    func outlive() {
+        skew += 500_000
+        for step in 1...80 {
+            skew += step < 70 ? 1_000_000 : 40_000_000
+            let call = QueueCall(
+                replica: "last",
+                number: step,
+                run: "\(run)",
+                seen: 0,
+                peers: 0,
+                maxWaiting: 1,
+                lanes: [],
+                operations: [.beat]
+            )
+            _ = carryOut(call)
+        }
+    }
+
+    func close() { replicas = [:] }
 }

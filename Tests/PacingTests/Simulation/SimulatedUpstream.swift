@@ -2,79 +2,115 @@ import Pacing
 
 /// A caller of the simulation.
 final class SimulatedRequest {
-    unowned let world: World
     let id: WaiterID
     let request: QueueRequest
-    weak var replica: SimulatedReplica?
+    let replica: SimulatedReplica
     var endings: [String] = []
     let born: Micros
-    /// What the call really takes, where it is not what was asked for.
-    var actual: [String: Int] = [:]
+    /// What the call really takes of each bucket.
+    let actual: [String: Int]
+    /// Waits for a slot.
+    var isWaiting = true
+    var isLocal = false
 
-    init(world: World, id: WaiterID, request: QueueRequest) {
-        self.world = world
+    init(id: WaiterID, request: QueueRequest, replica: SimulatedReplica, actual: [String: Int], born: Micros) {
         self.id = id
         self.request = request
-        born = world.time
-    }
-
-    func end(_ how: String) {
-        endings.append(how)
-        if endings.count > 1 { world.fail("request \(id.value) ended \(endings)") }
+        self.replica = replica
+        self.actual = actual
+        self.born = born
     }
 }
 
 /// Counts what arrives, as strictly as the quota is meant, and refuses where it was told to be stricter still.
 final class SimulatedUpstream {
-    private unowned let world: World
+    private let world: World
+    private let windows: WindowOracle
+    private let sabotage: Sabotage?
     /// The arrival delay varies by so much.
-    let jitter: Micros
+    private let jitter: Micros
     private(set) var requests: [SimulatedRequest] = []
-    /// By bucket: when, how many units.
-    private(set) var arrivals: [String: [(time: Micros, units: Int)]] = [:]
-    /// Quotas that the upstream enforces below what is configured.
+    /// How many have not ended.
+    private(set) var open = 0
+    /// What it let pass, by bucket.
+    private var accepted: [String: [(time: Micros, units: Int)]] = [:]
+    /// Quotas that it enforces below what is configured.
     var stricter: [String: Int] = [:]
 
-    init(world: World, jitter: Micros) {
+    init(world: World, windows: WindowOracle, jitter: Micros, sabotage: Sabotage?) {
         self.world = world
+        self.windows = windows
         self.jitter = jitter
+        self.sabotage = sabotage
     }
 
-    func request(_ id: WaiterID) -> SimulatedRequest { requests[id.value] }
-
-    func ask(_ request: QueueRequest, at replica: SimulatedReplica, actual: [String: Int] = [:]) -> SimulatedRequest {
+    func ask(_ request: QueueRequest, at replica: SimulatedReplica, actual: [String: Int]) -> SimulatedRequest {
         let id = WaiterID(value: requests.count)
-        let simulated = SimulatedRequest(world: world, id: id, request: request)
-        simulated.replica = replica
-        simulated.actual = actual
-        requests.append(simulated)
-        guard !replica.isDead else {
-            simulated.end("refused")
-            return simulated
-        }
-        replica.perform {
-            guard simulated.endings.isEmpty else { return }
+        let asked = SimulatedRequest(id: id, request: request, replica: replica, actual: actual, born: world.time)
+        requests.append(asked)
+        open += 1
+        replica.perform { [self] in
             let waiter = QueueWaiter(id: id, request: request, now: replica.now, loop: nil) { _ in }
+            if let patience = request.patience { watch(asked, until: max(patience.micros, 100_000)) }
             replica.act { $0.enter(waiter, now: replica.now) }
         }
-        return simulated
+        return asked
+    }
+
+    /// Nobody waits beyond its deadline, unless its process stood still.
+    private func watch(_ request: SimulatedRequest, until patience: Micros) {
+        // Its clock may be slower, and its timer fires a tick late.
+        let slack: Micros = 1000 + patience / 4000
+        world.after(patience + slack) { [self] in checkEnded(request, slack: slack) }
+    }
+
+    private func checkEnded(_ request: SimulatedRequest, slack: Micros) {
+        guard request.endings.isEmpty, request.isWaiting, !request.replica.isDead else { return }
+        if request.replica.pausedSince != nil || request.replica.silentAt > world.time - slack {
+            return world.after(50_000) { [self] in checkEnded(request, slack: slack) }
+        }
+        world.fail("request \(request.id.value) waits beyond its deadline")
+    }
+
+    private func end(_ request: SimulatedRequest, _ how: String) {
+        request.endings.append(how)
+        request.isWaiting = false
+        open -= 1
+        world.say("request \(request.id.value) \(how)")
+        if request.endings.count > 1 { world.fail("request \(request.id.value) ended \(request.endings)") }
     }
 
     func leave(_ request: SimulatedRequest) {
-        guard let replica = request.replica else { return }
-        replica.perform {
+        let replica = request.replica
+        replica.perform { [self] in
             guard request.endings.isEmpty, replica.agent.waiters[request.id] != nil else { return }
-            request.end("left")
+            end(request, "left")
             replica.act { $0.leave(request.id, now: replica.now) }
         }
     }
 
+    func died(_ replica: SimulatedReplica) {
+        for request in requests where request.replica === replica && request.endings.isEmpty { end(request, "killed") }
+    }
+
+    func isInUse(_ replica: SimulatedReplica) -> Bool {
+        requests.contains { $0.replica === replica && $0.endings.isEmpty }
+    }
+
     func deliver(_ event: QueueEvent, to waiter: QueueWaiter, at replica: SimulatedReplica) {
-        let request = request(waiter.id)
+        let request = requests[waiter.id.value]
+        if sabotage == .endsTwice, request.endings.isEmpty, case .refused = event { end(request, "refused") }
         switch event {
         case .position: break
-        case .refused(let refusal): request.end("\(refusal.reason)")
+        case .refused(let refusal):
+            if case .tooLargeForQuota = refusal.reason, request.request.costs.allSatisfy({ isWithin($0, replica) }) {
+                world.fail("request \(request.id.value) refused for an estimate")
+            }
+            end(request, "\(refusal.reason)")
         case .granted(let grant):
+            if !request.isWaiting { world.fail("request \(request.id.value) was granted twice") }
+            request.isWaiting = false
+            request.isLocal = replica.agent.mode == .local
             // The last check is made by the process's clock, when it writes.
             world.after(world.generator.int(0...500)) { [self] in
                 replica.perform { [self] in write(request, grant, at: replica) }
@@ -82,77 +118,66 @@ final class SimulatedUpstream {
         }
     }
 
+    private func isWithin(_ cost: QueueRequest.Cost, _ replica: SimulatedReplica) -> Bool {
+        cost.bucket.name.hasPrefix("tpm") || cost.units <= cost.bucket.limit
+    }
+
     private func write(_ request: SimulatedRequest, _ grant: Grant, at replica: SimulatedReplica) {
         guard request.endings.isEmpty else { return }
-        guard replica.now <= grant.deadline.micros else {
+        guard replica.now <= grant.deadline.micros || sabotage == .sendsStale else {
+            request.isWaiting = true
             return replica.act { $0.handBack(grant, requeue: true, allowance: nil, now: replica.now) }
         }
         world.after(5000 + world.generator.int(0...jitter)) { [self] in arrive(request, grant, at: replica) }
     }
 
     private func arrive(_ request: SimulatedRequest, _ grant: Grant, at replica: SimulatedReplica) {
+        windows.arrived(request)
+        var refusing: (bucket: BucketSpec, limit: Int)?
         for cost in request.request.costs {
             guard let limit = stricter[cost.bucket.name] else { continue }
             let edge = world.time - cost.bucket.per.micros
-            let used = (arrivals[cost.bucket.name] ?? []).reduce(0) { $0 + ($1.time > edge ? $1.units : 0) }
-            if used + (request.actual[cost.bucket.name] ?? cost.units) > limit {
-                return answer(request, grant, at: replica, refusedBy: cost.bucket, limit: limit)
+            let used = (accepted[cost.bucket.name] ?? []).reduce(0) { $0 + ($1.time > edge ? $1.units : 0) }
+            if used + (request.actual[cost.bucket.name] ?? 0) > limit { refusing = (cost.bucket, limit) }
+        }
+        if refusing == nil {
+            for cost in request.request.costs where stricter[cost.bucket.name] != nil {
+                let units = request.actual[cost.bucket.name] ?? 0
+                accepted[cost.bucket.name, default: []].append((world.time, units))
             }
         }
-        for cost in request.request.costs {
-            let units = request.actual[cost.bucket.name] ?? min(cost.units, cost.bucket.limit)
-            arrivals[cost.bucket.name, default: []].append((world.time, units))
+        world.after(5000) { [self] in
+            replica.perform { [self] in
+                guard request.endings.isEmpty else { return }
+                if let refusing { return refuse(request, grant, at: replica, refusing.bucket, refusing.limit) }
+                // A stream that broke never says what it took.
+                if request.id.value % 8 > 0 {
+                    replica.act { $0.settle(grant, costs: request.actual, now: replica.now) }
+                }
+                end(request, "done")
+            }
         }
-        answer(request, grant, at: replica, refusedBy: nil, limit: 0)
     }
 
-    private func answer(
+    private func refuse(
         _ request: SimulatedRequest,
         _ grant: Grant,
         at replica: SimulatedReplica,
-        refusedBy bucket: BucketSpec?,
-        limit: Int
+        _ bucket: BucketSpec,
+        _ limit: Int
     ) {
-        world.after(5000) {
-            replica.perform {
-                guard request.endings.isEmpty else { return }
-                guard let bucket else {
-                    if !request.actual.isEmpty {
-                        replica.act { $0.settle(grant, costs: request.actual, now: replica.now) }
-                    }
-                    return request.end("done")
-                }
-                replica.act {
-                    $0.upstreamRefused(
-                        grant,
-                        bucket: bucket.name,
-                        hold: bucket.per.micros / 2,
-                        learned: limit,
-                        requeue: true,
-                        now: replica.now
-                    )
-                }
-            }
+        request.isWaiting = true
+        replica.act {
+            $0.upstreamRefused(
+                grant,
+                bucket: bucket.name,
+                hold: world.generator.chance(0.7) ? bucket.per.micros / 2 : nil,
+                learned: world.generator.chance(0.7) ? limit : nil,
+                requeue: true,
+                now: replica.now
+            )
         }
     }
 
-    /// The first window, at any position, that holds more than its limit.
-    func firstExceeded(_ buckets: [BucketSpec], times factor: Int = 1) -> String? {
-        for bucket in buckets {
-            let seen = arrivals[bucket.name] ?? []
-            var first = 0
-            var sum = 0
-            for arrival in seen {
-                sum += arrival.units
-                while seen[first].time <= arrival.time - bucket.per.micros {
-                    sum -= seen[first].units
-                    first += 1
-                }
-                if sum > bucket.limit * factor {
-                    return "\(bucket.name): \(sum) of \(bucket.limit) in the window to \(Double(arrival.time) / 1e6)"
-                }
-            }
-        }
-        return nil
-    }
+    func close() { requests = [] }
 }

@@ -2,15 +2,17 @@ import Pacing
 
 /// Virtual time, events in order, and what went wrong. Microseconds throughout.
 final class World {
-    private struct Event {
-        var time: Micros
-        var order: Int
-        var action: () -> Void
-        func precedes(_ other: Event) -> Bool { (time, order) < (other.time, other.order) }
+    /// Time and order of coming in one number, so that the heap moves plain words.
+    private struct Entry {
+        var key: UInt64
+        var slot: Int
     }
 
-    private var heap: [Event] = []
-    private var order = 0
+    private static let orderBits: UInt64 = 28
+    private var heap: [Entry] = []
+    private var actions: [(() -> Void)?] = []
+    private var vacant: [Int] = []
+    private var order: UInt64 = 0
     var generator: SeededGenerator
     private(set) var time: Micros = 0
     /// What the schedule did, for a failing seed.
@@ -20,45 +22,69 @@ final class World {
     var isVerbose = false
     /// The network does no more harm.
     var isQuiet = false
+    /// Everything is over: the rest of the events is left.
+    var isOver = false
 
     init(seed: Int) { generator = SeededGenerator(seed: seed) }
 
     func after(_ delay: Micros, _ action: @escaping () -> Void) {
         order += 1
-        heap.append(Event(time: time + max(0, delay), order: order, action: action))
-        var child = heap.count - 1
-        while child > 0, heap[child].precedes(heap[(child - 1) / 2]) {
-            heap.swapAt(child, (child - 1) / 2)
+        let key = UInt64(time + max(0, delay)) << Self.orderBits | order
+        let slot: Int
+        if let free = vacant.popLast() {
+            slot = free
+            actions[slot] = action
+        } else {
+            slot = actions.count
+            actions.append(action)
+        }
+        var child = heap.count
+        heap.append(Entry(key: key, slot: slot))
+        while child > 0, key < heap[(child - 1) / 2].key {
+            heap[child] = heap[(child - 1) / 2]
             child = (child - 1) / 2
         }
+        heap[child] = Entry(key: key, slot: slot)
     }
 
     func run(until end: Micros) {
-        while let first = heap.first, first.time <= end, failures.isEmpty {
-            heap.swapAt(0, heap.count - 1)
-            heap.removeLast()
-            sink()
-            time = first.time
-            first.action()
+        while let first = heap.first, failures.isEmpty, !isOver {
+            let due = Micros(first.key >> Self.orderBits)
+            guard due <= end else { break }
+            let last = heap.removeLast()
+            if !heap.isEmpty { sink(last) }
+            time = due
+            let action = actions[first.slot]
+            actions[first.slot] = nil
+            vacant.append(first.slot)
+            action?()
         }
-        time = max(time, end)
     }
 
-    private func sink() {
+    /// Lets go of what is still to come: the events hold what holds the world.
+    func close() {
+        heap = []
+        actions = []
+    }
+
+    private func sink(_ entry: Entry) {
         var parent = 0
         while true {
-            var least = parent
-            for child in [2 * parent + 1, 2 * parent + 2]
-            where child < heap.count && heap[child].precedes(heap[least]) {
-                least = child
-            }
-            if least == parent { return }
-            heap.swapAt(parent, least)
-            parent = least
+            var child = 2 * parent + 1
+            guard child < heap.count else { break }
+            if child + 1 < heap.count, heap[child + 1].key < heap[child].key { child += 1 }
+            guard heap[child].key < entry.key else { break }
+            heap[parent] = heap[child]
+            parent = child
         }
+        heap[parent] = entry
     }
 
-    func say(_ what: @autoclosure () -> String) { log.append("\(Double(time) / 1e6) \(what())") }
+    func say(_ what: @autoclosure () -> String) {
+        if isVerbose { log.append("\(Self.seconds(time)) \(what())") }
+    }
 
-    func fail(_ what: String) { failures.append("\(Double(time) / 1e6) \(what)") }
+    func fail(_ what: String) { failures.append("\(Self.seconds(time)) \(what)") }
+
+    static func seconds(_ time: Micros) -> Double { Double(time) / 1e6 }
 }

@@ -1,0 +1,217 @@
+import Pacing
+
+/// Counts what arrives at the upstream against what the quotas allow, and every slot against what was said before it.
+///
+/// It knows nothing of how slots are found: only what was granted, sent, refused, settled and lost, and when.
+final class WindowOracle {
+    private struct Arrival {
+        var time: Micros
+        /// When the store granted it; nil: its replica did, by its part.
+        var granted: Micros?
+        /// What was booked for it, and what it really took.
+        var reserved: Int
+        var actual: Int
+        /// When the store learned what it really took.
+        var settled = Micros.max
+    }
+
+    private struct Taught {
+        var at: Micros
+        var limit: Int
+    }
+
+    private struct Account {
+        var spec: BucketSpec
+        /// As any configuration has it.
+        var most: Int
+        var arrivals: [Arrival] = []
+        var stated: [Taught] = []
+        var learned: [Taught] = []
+        var heldUntil: Micros = 0
+    }
+
+    private struct Slot {
+        var at: Micros
+        var owner: String
+        var ticket: QueueTicket
+    }
+
+    private let world: World
+    private let configuration: ScheduleConfiguration
+    let local: LocalOracle
+    private var accounts: [String: Account] = [:]
+    private var names: [UInt64: [String]] = [:]
+    private var slots: [Int: Slot] = [:]
+    private var lastArrivals: [Int: [(name: String, index: Int)]] = [:]
+    private var paused: Set<String> = []
+    private var requests: [Int: SimulatedRequest] = [:]
+    private(set) var exceeded = false
+
+    init(world: World, configuration: ScheduleConfiguration) {
+        self.world = world
+        self.configuration = configuration
+        local = LocalOracle(world: world)
+        for (name, spec) in configuration.buckets {
+            accounts[name] = Account(spec: spec, most: max(spec.limit, configuration.older[name]?.limit ?? 0))
+        }
+        for set in configuration.sets {
+            let bucketNames = set.map(\.name)
+            names[LaneKey(names: bucketNames, urgency: 0).buckets] = bucketNames
+        }
+    }
+
+    // MARK: What the store was told and did
+
+    /// A call that it had not seen before, now carried out.
+    func asked(_ call: QueueCall, epoch: Micros) {
+        local.called(call.replica)
+        for lane in call.lanes {
+            for bucket in lane.buckets {
+                accounts[bucket.name]?.stated.append(Taught(at: world.time, limit: bucket.limit))
+            }
+        }
+        for operation in call.operations {
+            switch operation {
+            case .refused(let ticket, _, let buckets, let hold, let learned, _):
+                refused(ticket, buckets, hold: hold, learned: learned)
+            case .settle(let ticket, let stamp, _):
+                guard stamp.epoch == epoch else { continue }
+                for (name, index) in lastArrivals[ticket.id] ?? [] {
+                    accounts[name]?.arrivals[index].settled = world.time
+                }
+            case .pause(let quota, let isPaused):
+                if isPaused { paused.insert(quota) } else { paused.remove(quota) }
+            default: break
+            }
+        }
+    }
+
+    private func refused(_ ticket: QueueTicket, _ buckets: [String], hold: Micros?, learned: Int?) {
+        for name in buckets {
+            guard var account = accounts.removeValue(forKey: name) else { continue }
+            if let hold { account.heldUntil = max(account.heldUntil, world.time + hold) }
+            if let learned { account.learned.append(Taught(at: world.time, limit: learned)) }
+            accounts[name] = account
+        }
+    }
+
+    func granted(_ ticket: QueueTicket) {
+        slots[ticket.id] = Slot(at: world.time, owner: ticket.owner, ticket: ticket)
+        let names = names[ticket.lane.buckets] ?? []
+        local.granted(ticket.owner, zip(names, ticket.costs).map { ($0, $1) })
+        for name in names {
+            if let until = accounts[name]?.heldUntil, world.time < until {
+                world.fail("\(name) granted to \(ticket.id) while the upstream holds it")
+            }
+            if paused.contains(where: { name == $0 || name.hasPrefix($0 + "/") }) {
+                world.fail("\(name) granted to \(ticket.id) while it is paused")
+            }
+        }
+    }
+
+    /// Its data is gone, all or a second's worth: what it was told is told again, or not known.
+    func storeLost(used replicas: [String: SimulatedReplica]) {
+        for name in accounts.keys {
+            accounts[name]?.stated = []
+            accounts[name]?.learned = []
+            accounts[name]?.heldUntil = 0
+        }
+        paused = []
+        local.storeLost(replicas)
+    }
+
+    func clockJumped() {
+        for name in accounts.keys {
+            accounts[name]?.learned = []
+            accounts[name]?.heldUntil = 0
+        }
+    }
+
+    func told(_ id: String, _ buckets: [BucketState], processed: Micros) {
+        local.told(id, buckets.map(\.name), processed: processed)
+    }
+
+    func wentLocal(_ id: String) { local.wentLocal(id) }
+    func died(_ id: String) { local.died(id) }
+
+    // MARK: What the upstream sees
+
+    func arrived(_ request: SimulatedRequest) {
+        var indices: [(name: String, index: Int)] = []
+        let slot = request.isLocal ? nil : slots[request.id.value]
+        for cost in request.request.costs {
+            let name = cost.bucket.name
+            guard var account = accounts.removeValue(forKey: name) else { continue }
+            let bound = bound(account, granted: slot?.at)
+            let arrival = Arrival(
+                time: world.time,
+                granted: slot?.at,
+                reserved: min(cost.units, cost.bucket.limit, bound, leastKnown(account)),
+                actual: request.actual[name] ?? cost.units
+            )
+            account.arrivals.append(arrival)
+            indices.append((name, account.arrivals.count - 1))
+            check(account, bound: bound)
+            accounts[name] = account
+        }
+        lastArrivals[request.id.value] = indices
+    }
+
+    /// What may be in a window when a slot was granted at that time: the lowest limit that anybody stated within 3 s,
+    /// or that the upstream taught within ten windows.
+    private func bound(_ account: Account, granted: Micros?) -> Int {
+        guard let granted else { return account.most }
+        var bound = account.most
+        for taught in account.stated.reversed() {
+            if taught.at <= granted - 3_000_000 { break }
+            if taught.at < granted { bound = min(bound, taught.limit) }
+        }
+        for taught in account.learned.reversed() {
+            if taught.at <= granted - 10 * account.spec.per.micros { break }
+            if taught.at < granted { bound = min(bound, taught.limit) }
+        }
+        return bound
+    }
+
+    /// An estimate is clamped to the limit that holds, which may be any that was stated or taught.
+    private func leastKnown(_ account: Account) -> Int {
+        let least = account.stated.lazy.map(\.limit).min() ?? .max
+        return account.learned.lazy.map(\.limit).reduce(least, min)
+    }
+
+    private func check(_ account: Account, bound: Int) {
+        if let reset = account.spec.reset { return checkCalendar(account, reset.micros - SimulatedStore.start) }
+        let last = account.arrivals[account.arrivals.count - 1]
+        let edge = last.time - account.spec.per.micros
+        var sum = 0
+        for arrival in account.arrivals.reversed() {
+            if arrival.time <= edge { break }
+            sum += units(arrival, asOf: last.granted)
+        }
+        let name = account.spec.name
+        guard sum > bound, sum > bound + local.excess(name, limit: account.most, window: edge, granted: last.granted)
+        else { return }
+        world.fail("exceeded: \(name) \(sum) of \(bound) in the window to \(World.seconds(last.time))")
+    }
+
+    /// The upstream's day may begin up to 2 s before or after the store's.
+    private func checkCalendar(_ account: Account, _ reset: Micros) {
+        for skew in [-1_900_000, 0, 1_900_000] {
+            let last = account.arrivals[account.arrivals.count - 1]
+            let isAfter = last.time >= reset + skew
+            let sum = account.arrivals.reduce(0) {
+                ($1.time >= reset + skew) == isAfter ? $0 + units($1, asOf: last.granted) : $0
+            }
+            let excess = local.excess(account.spec.name, limit: account.most, window: 0, granted: last.granted)
+            if sum > account.most + excess {
+                world.fail("exceeded: \(account.spec.name) \(sum) of \(account.most), a day that is off by \(skew)")
+            }
+        }
+    }
+
+    /// What was booked when that slot was granted: an estimate that fell short counts as soon as the store knows.
+    private func units(_ arrival: Arrival, asOf granted: Micros?) -> Int {
+        guard let granted, arrival.settled <= granted else { return min(arrival.actual, arrival.reserved) }
+        return arrival.actual
+    }
+}
