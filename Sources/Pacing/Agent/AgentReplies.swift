@@ -14,7 +14,7 @@ extension AgentState {
         if reply.peers != nil, isLasting { told.removeAll(keepingCapacity: true) }
         if reply.peers != nil {
             expected = expected.filter { $0.value.at + $0.value.wait > now }
-            pauses = reply.pauses
+            if isLasting { pauses = reply.pauses }
         }
         for bucket in reply.buckets where isLasting { told[bucket.name] = bucket }
         inRollCall = reply.rollCall != nil

@@ -35,9 +35,9 @@ end
 
 -- Calls, and parts of a quota, of a flow's other children that go before one with that tag. 'prefix' of them in O, 'path'
 -- in F. 'returns': of all; nil: each has its own.
-local function beforeTag(tag, name, prefix, path, mean, waiting, weights, returns, lane, sole)
+local function beforeTag(tag, name, prefix, path, mean, waiting, weights, others, returns, lane, sole)
   if waiting <= 0 then return 0, 0 end
-  local calls, shares, wanted, last, rest, restWeights = 0, 0, 0, 0, waiting, weights
+  local calls, shares, wanted, beyond, seen, last, rest, restWeights = 0, 0, 0, 0, 0, 0, waiting, weights
   for _, entry in ipairs(sole or firstFlows(prefix, path)) do
     last = entry.tag
     if entry.name ~= name then
@@ -48,12 +48,16 @@ local function beforeTag(tag, name, prefix, path, mean, waiting, weights, return
       local count = turns(last, tag, cost / weight, entry.name < name)
       local served = min(count, lasting(child.waiting, returns or returnsOf(child, lane)))
       wanted = wanted + count * cost
+      seen = seen + 1
+      beyond = beyond + max(0, count - max(0, tag - last) * weight / cost)
       calls = calls + served
       shares = shares + served * cost
     end
   end
   if rest <= 0 or tag <= last then return calls, shares end
-  local more = (tag - last) * restWeights * (wanted > 0 and shares / wanted or 1)
+  -- Whole turns beyond the even ones: equal tags go by name, and everybody's first counts whole.
+  local extra = seen > 0 and beyond / seen * max(0, others - seen) * mean or 0
+  local more = ((tag - last) * restWeights + extra) * (wanted > 0 and shares / wanted or 1)
   more = min(more, lasting(rest * mean, returns or lane.returns))
   return calls + more / mean, shares + more
 end
@@ -64,7 +68,7 @@ local function beforeInClient(t, client, mean, lane)
   local tag = max(client.virtual, user and user.finish or 0)
   if waiting > 0 then tag = (user and user.start or soleStart(client)) + waiting * mean end
   local calls, shares = beforeTag(tag, t.user, t.clientPath .. NUL, t.clientPath .. NUL, mean, client.waiting - waiting,
-    client.weights - (waiting > 0 and 1 or 0), returnsOf(client, lane), lane,
+    client.weights - (waiting > 0 and 1 or 0), client.active - (waiting > 0 and 1 or 0), returnsOf(client, lane), lane,
     client.sole and {{tag = soleStart(client), name = client.sole, record = {waiting = client.waiting}}})
   return waiting + calls, waiting * mean + shares
 end
@@ -85,7 +89,7 @@ local function beforeInLane(t, lane, mean)
     end
   end
   local otherCalls, otherShares = beforeTag(tag, t.client, t.lane .. '\1', t.lane .. '\2', mean,
-    lane.waiting - lane.front - waiting, lane.weights - weight, nil, lane)
+    lane.waiting - lane.front - waiting, lane.weights - weight, lane.active - (waiting > 0 and 1 or 0), nil, lane)
   return calls + otherCalls, shares + otherShares
 end
 

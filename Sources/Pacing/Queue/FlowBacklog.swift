@@ -11,7 +11,7 @@ extension FlowTree {
     ///
     /// - Parameters:
     ///   - mean: what a call costs; each client knows better.
-    ///   - waiting: of the other children, and their weights in all.
+    ///   - waiting: of the other children, their weights in all, and how many they are.
     ///   - returns: of all of them; nil: each has its own.
     func before(
         _ tag: Double,
@@ -20,11 +20,15 @@ extension FlowTree {
         mean: Double,
         waiting: Int,
         weights: Int,
+        count: Int,
         returns: Int?
     ) -> Ahead {
         var ahead = Ahead(calls: 0, shares: 0)
         guard waiting > 0 else { return ahead }
         var wanted = 0.0
+        // Whole turns beyond the even ones: equal tags go by name, and everybody's first counts whole.
+        var beyond = 0.0
+        var seen = 0
         var last = 0.0
         var rest = waiting
         var restWeights = weights
@@ -46,11 +50,14 @@ extension FlowTree {
                 Flow.lasting(Double(child.waiting), returns: returns ?? child.returns(in: self[parent]))
             )
             wanted += turns * cost
+            seen += 1
+            beyond += max(0, turns - max(0, tag - entry.tag) * Double(child.weight) / cost)
             ahead.calls += calls
             ahead.shares += calls * cost
         }
         guard rest > 0, tag > last else { return ahead }
-        let more = (tag - last) * Double(restWeights) * (wanted > 0 ? ahead.shares / wanted : 1)
+        let extra = seen > 0 ? beyond / Double(seen) * Double(max(0, count - seen)) * mean : 0
+        let more = ((tag - last) * Double(restWeights) + extra) * (wanted > 0 ? ahead.shares / wanted : 1)
         let shares = min(more, Flow.lasting(Double(rest) * mean, returns: returns ?? self[parent].returns))
         ahead.calls += shares / mean
         ahead.shares += shares

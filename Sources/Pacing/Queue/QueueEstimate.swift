@@ -65,6 +65,7 @@ extension QueueState {
             mean: mean,
             waiting: lanes[lane].waiting - front - waiting,
             weights: flows[root].weights - weight,
+            count: flows[root].active - (waiting > 0 ? 1 : 0),
             returns: nil
         )
         return FlowTree.Ahead(calls: ahead.calls + others.calls, shares: ahead.shares + others.shares)
@@ -82,6 +83,7 @@ extension QueueState {
             mean: mean,
             waiting: flows[client].waiting - waiting,
             weights: flows[client].weights - (waiting > 0 ? 1 : 0),
+            count: flows[client].active - (waiting > 0 ? 1 : 0),
             returns: flows[client].returns(in: flows[root])
         )
         return FlowTree.Ahead(
