@@ -1,6 +1,7 @@
 """What callers that wait for a slot cost their replica, beside connections that wait for nothing."""
 
 import asyncio
+import collections
 import json
 import socket
 import time
@@ -79,6 +80,8 @@ async def _measure_one(
         first = Callers(replica.port)
         await first.open(1)
         await first.ask(_call(0))
+        if set(first.last_statuses) != {"HTTP/1.1 200 OK"}:
+            raise TooFewStreams(f"the first call was answered {first.last_statuses}")
         await first.close()
         began = cost.cpu_seconds(replica.pid)
         await callers.send(_call)
@@ -143,7 +146,7 @@ async def _until_waiting(port: int, count: int, within: float, callers: "Callers
         if waiting == count:
             return
         if time.monotonic() > deadline:
-            answered = f", and {callers.answered} were answered" if callers else ""
+            answered = f"; answered: {callers.statuses}" if callers else ""
             raise TooFewStreams(f"{waiting} calls wait after {within:.0f} s, in place of {count}{answered}")
         await asyncio.sleep(0.05)
 
@@ -161,12 +164,14 @@ class _Caller(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
         self.answers = 0
         self.answered = asyncio.Event()
+        self.status = ""
 
     def connection_made(self, transport) -> None:
         self.transport = transport
 
     def data_received(self, data: bytes) -> None:
         self.answers += 1
+        self.status = data.partition(b"\r\n")[0].decode(errors="replace")
         self.answered.set()
 
     def connection_lost(self, error) -> None:
@@ -180,11 +185,17 @@ class Callers:
     def __init__(self, port: int):
         self._port = port
         self._all: list[_Caller] = []
+        self.last_statuses: list[str] = []
 
     @property
     def answered(self) -> int:
         """How many got anything since they last sent."""
         return sum(one.answers > 0 for one in self._all)
+
+    @property
+    def statuses(self) -> dict[str, int]:
+        """How often they got which answer since they last sent; "" for a connection that was closed."""
+        return collections.Counter(one.status for one in self._all if one.answers > 0)
 
     async def open(self, count: int, at_once: int = 100) -> None:
         loop = asyncio.get_running_loop()
@@ -202,8 +213,9 @@ class Callers:
             for one in part:
                 one.transport.write(request)
             await asyncio.wait_for(asyncio.gather(*(one.answered.wait() for one in part)), 30)
+        self.last_statuses = [one.status for one in self._all]
         for one in self._all:
-            one.answers = 0
+            one.answers, one.status = 0, ""
             one.answered.clear()
 
     async def send(self, request, at_once: int = 200) -> None:
