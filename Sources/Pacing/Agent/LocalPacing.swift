@@ -62,8 +62,10 @@ struct LocalPacing: Sendable {
             free += block.units
             let comesBack = part.of(free) - before
             guard comesBack > 0 else { continue }
-            // Its sub-window's end is a window and a guard before.
-            state.buckets[index].book(comesBack, at: block.at - told.life - 1, now: now)
+            // Its sub-windows end a window and a guard before, the last of them maybe seconds ahead; nothing is booked so far
+            // ahead, so none of it was used later than that.
+            let end = min(block.at - told.life - 1, now + Pace.longestAllowance)
+            state.buckets[index].book(comesBack, at: end, now: now)
         }
     }
 
