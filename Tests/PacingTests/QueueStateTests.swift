@@ -287,4 +287,20 @@ import Testing
         #expect(reply.rollCall == nil)
         #expect(reply.buckets.first?.used == 2)
     }
+
+    @Test("While a clock that went back an hour is made up for, no caller is told of the hour")
+    func afterJump() throws {
+        var driver = QueueDriver()
+        let figures = QueueDriver.bucket("rpm", 3, perSeconds: 60)
+        for _ in 0..<5 { driver.enter([figures]) }
+        driver.now -= 3600 * Self.second
+        let late = driver.enter([figures], patience: 150 * Self.second)
+        #expect(late.reply.rollCall != nil)
+        guard case .waiting(let wait, _) = try #require(late.reply.results.first) else {
+            Issue.record("refused: \(late.reply.results)")
+            return
+        }
+        #expect(wait > 0)
+        #expect(wait < 125 * Self.second, "the roll call, a window that is full, and one for three calls")
+    }
 }

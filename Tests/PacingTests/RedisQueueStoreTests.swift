@@ -172,7 +172,8 @@ struct RedisQueueStoreTests {
         for index in 0..<140 {
             replicas.handles[index % 2].enter(request(bucket, client: "c\(index % 3)"), on: loop) { outcomes.take($0) }
         }
-        try await eventually("some served") { outcomes.granted.count >= 20 }
+        // Until then they have heard of each other.
+        try await eventually("served for two seconds and a half") { outcomes.granted.count >= 60 }
         try await replicas.server.kill()
         try await replicas.until(.local)
         let before = outcomes.granted.count

@@ -145,3 +145,5 @@ local function ownerOf(member)
 end
 
 local function tagBits(tag) return pack('>d', tag) end
+-- In O: tags of as much service are equal, whichever sums they came from; then the name decides.
+local function placeBits(tag) return pack('>d', floor(tag * 1073741824 + 0.5) / 1073741824) end

@@ -41,8 +41,8 @@ end
 local function accountIn(p, prefix, isRoot, path, name, weight, waiters, charge, isFront)
   local c = flow(path, true, isRoot)
   local was = c.waiting > 0
-  if was then remove(O_, prefix .. 'b' .. tagBits(c.start) .. name)
-  elseif texts[F_][path] or c.finish > 0 or c.top > 0 then remove(O_, prefix .. 'i' .. tagBits(c.finish) .. name) end
+  if was then remove(O_, prefix .. 'b' .. placeBits(c.start) .. name)
+  elseif texts[F_][path] or c.finish > 0 or c.top > 0 then remove(O_, prefix .. 'i' .. placeBits(c.finish) .. name) end
   local start = was and c.start or max(p.virtual, c.finish)
   if charge > 0 and not isFront then p.virtual = max(p.virtual, start) end
   if charge ~= 0 then
@@ -63,9 +63,9 @@ local function accountIn(p, prefix, isRoot, path, name, weight, waiters, charge,
     p.weights = 0
   end
   if is then
-    add(O_, prefix .. 'b' .. tagBits(start) .. name)
+    add(O_, prefix .. 'b' .. placeBits(start) .. name)
   elseif c.finish > p.virtual or isRoot and c.top > 0 then
-    add(O_, prefix .. 'i' .. tagBits(c.finish) .. name)
+    add(O_, prefix .. 'i' .. placeBits(c.finish) .. name)
   else
     records[F_][path] = false
   end
@@ -92,7 +92,7 @@ local function makeSoleAFlow(client, path)
   local start, name = soleStart(client), client.sole
   client.sole = false
   records[F_][path .. NUL .. name] = {waiting = client.waiting, start = start, finish = start, top = 0}
-  add(O_, path .. NUL .. 'b' .. tagBits(start) .. name)
+  add(O_, path .. NUL .. 'b' .. placeBits(start) .. name)
 end
 
 -- 'load': what they will take.

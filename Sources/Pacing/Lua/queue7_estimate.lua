@@ -1,139 +1,152 @@
 -- How long a call would wait: QueueEstimate.swift. Returns µs and how many go before.
-local function micros(value) return value < NEVER and floor(value) or NEVER end
+-- In a block: a script may have two hundred local names.
+local estimate
+do
+  local function micros(value) return value < NEVER and floor(value) or NEVER end
 
-local function lasting(backlog, returns)
-  if returns >= RETURN_UNIT then return huge end
-  return backlog * RETURN_UNIT / (RETURN_UNIT - returns)
-end
-
--- How many tags, one every 'step', are before another; an equal one counts where its name is first.
-local function turns(start, tag, step, isFirst)
-  local steps = (tag - start) / step
-  if steps < -1e-6 then return 0 end
-  local whole = floor(steps + 1e-6)
-  return (steps - whole > 1e-6 or isFirst) and whole + 1 or whole
-end
-
--- As long as little is known of a client, as its lane's.
-local function returnsOf(client, lane)
-  return floor((client.returns * client.seen + lane.returns * (RETURN_PARTS - client.seen)) / RETURN_PARTS)
-end
-
--- The records of the first children by tag: {tag, name, record}.
-local function firstFlows(prefix, path)
-  local found, missing, members, at = {}, {}, first(O_, prefix .. 'b', SAMPLE), #prefix + 2
-  for i, member in ipairs(members) do
-    local name = member:sub(at + 8)
-    found[i] = {tag = unpackBits('>d', member, at), name = name, path = path .. name}
-    if records[F_][path .. name] == nil then missing[#missing + 1] = path .. name end
+  local function lasting(backlog, returns)
+    if returns >= RETURN_UNIT then return huge end
+    return backlog * RETURN_UNIT / (RETURN_UNIT - returns)
   end
-  if #missing > 0 then
-    for i, text in ipairs(call('HMGET', F_, unpack(missing))) do keep(F_, missing[i], text) end
-  end
-  return found
-end
 
--- Calls, and parts of a quota, of a flow's other children that go before one with that tag. 'prefix' of them in O, 'path'
--- in F. 'returns': of all; nil: each has its own.
-local function beforeTag(tag, name, prefix, path, mean, waiting, weights, others, returns, lane, sole)
-  if waiting <= 0 then return 0, 0 end
-  local calls, shares, wanted, beyond, seen, last, rest, restWeights = 0, 0, 0, 0, 0, 0, waiting, weights
-  for _, entry in ipairs(sole or firstFlows(prefix, path)) do
-    last = entry.tag
-    if entry.name ~= name then
-      local child = entry.record or flow(entry.path)
-      local weight, cost = child.weight or 1, mean
-      rest, restWeights = rest - child.waiting, restWeights - weight
-      if child.load and child.load > 0 then cost = child.load / child.waiting end
-      local count = turns(last, tag, cost / weight, entry.name < name)
-      local served = min(count, lasting(child.waiting, returns or returnsOf(child, lane)))
-      wanted = wanted + count * cost
-      seen = seen + 1
-      beyond = beyond + max(0, count - max(0, tag - last) * weight / cost)
-      calls = calls + served
-      shares = shares + served * cost
+  -- How many tags, one every 'step', are before another; an equal one counts where its name is first.
+  local function turns(start, tag, step, isFirst)
+    local steps = (tag - start) / step
+    if steps < -1e-6 then return 0 end
+    local whole = floor(steps + 1e-6)
+    return (steps - whole > 1e-6 or isFirst) and whole + 1 or whole
+  end
+
+  -- As long as little is known of a client, as its lane's.
+  local function returnsOf(client, lane)
+    return floor((client.returns * client.seen + lane.returns * (RETURN_PARTS - client.seen)) / RETURN_PARTS)
+  end
+
+  -- The records of the first children by tag: {tag, name, record}.
+  local function firstFlows(prefix, path)
+    local found, missing, members, at = {}, {}, first(O_, prefix .. 'b', SAMPLE), #prefix + 2
+    for i, member in ipairs(members) do
+      local name = member:sub(at + 8)
+      found[i] = {tag = unpackBits('>d', member, at), name = name, path = path .. name}
+      if records[F_][path .. name] == nil then missing[#missing + 1] = path .. name end
     end
-  end
-  if rest <= 0 or tag <= last then return calls, shares end
-  -- Whole turns beyond the even ones: equal tags go by name, and everybody's first counts whole.
-  local extra = seen > 0 and beyond / seen * max(0, others - seen) * mean or 0
-  local more = ((tag - last) * restWeights + extra) * (wanted > 0 and shares / wanted or 1)
-  more = min(more, lasting(rest * mean, returns or lane.returns))
-  return calls + more / mean, shares + more
-end
-
-local function beforeInClient(t, client, mean, lane)
-  local user = not client.sole and flow(t.userPath)
-  local waiting = user and user.waiting or client.sole == t.user and client.waiting or 0
-  local tag = max(client.virtual, user and user.finish or 0)
-  if waiting > 0 then tag = (user and user.start or soleStart(client)) + waiting * mean end
-  local calls, shares = beforeTag(tag, t.user, t.clientPath .. NUL, t.clientPath .. NUL, mean, client.waiting - waiting,
-    client.weights - (waiting > 0 and 1 or 0), client.active - (waiting > 0 and 1 or 0), returnsOf(client, lane), lane,
-    client.sole and {{tag = soleStart(client), name = client.sole, record = {waiting = client.waiting}}})
-  return waiting + calls, waiting * mean + shares
-end
-
-local function beforeInLane(t, lane, mean)
-  local client, waiting, weight, tag = flow(t.clientPath), 0, 0, lane.virtual
-  local calls, shares = lane.front, lane.front * mean
-  if client then
-    waiting = client.waiting
-    if waiting > 0 then
-      weight = client.weight
-      local ownCalls, ownShares = beforeInClient(t, client, client.load > 0 and client.load / waiting or mean, lane)
-      calls = calls + ownCalls
-      shares = shares + ownShares
-      tag = client.start + ownShares / t.weight
-    else
-      tag = max(tag, client.finish)
+    if #missing > 0 then
+      for i, text in ipairs(call('HMGET', F_, unpack(missing))) do keep(F_, missing[i], text) end
     end
+    return found
   end
-  local otherCalls, otherShares = beforeTag(tag, t.client, t.lane .. '\1', t.lane .. '\2', mean,
-    lane.waiting - lane.front - waiting, lane.weights - weight, lane.active - (waiting > 0 and 1 or 0), nil, lane)
-  return calls + otherCalls, shares + otherShares
-end
 
--- What part of a bucket's units the lane got of late; nil where that is not known.
-local function partOf(lane, i, cost)
-  local total = bucket(lane.set[i]).total - lane.older[3][i]
-  if lane.waiting == 0 or total < PART_CALLS * cost or total <= 0 then return nil end
-  return min(1, max(LEAST_PART, (lane.served[i] - lane.older[2][i]) / total))
-end
+  -- Calls, and parts of a quota, of a flow's other children that go before one with that tag. 'prefix' of them in O,
+  -- 'path' in F. 'returns': of all; nil: each has its own.
+  local function beforeTag(tag, name, prefix, path, mean, waiting, weights, others, returns, lane, sole)
+    if waiting <= 0 then return 0, 0 end
+    local calls, shares, wanted, beyond, seen, last, rest, restWeights = 0, 0, 0, 0, 0, 0, waiting, weights
+    for _, entry in ipairs(sole or firstFlows(prefix, path)) do
+      last = entry.tag
+      if entry.name ~= name then
+        local child = entry.record or flow(entry.path)
+        local weight, cost = child.weight or 1, mean
+        rest, restWeights = rest - child.waiting, restWeights - weight
+        if child.load and child.load > 0 then cost = child.load / child.waiting end
+        local count = turns(last, tag, cost / weight, entry.name < name)
+        local served = min(count, lasting(child.waiting, returns or returnsOf(child, lane)))
+        wanted = wanted + count * cost
+        seen = seen + 1
+        beyond = beyond + max(0, count - max(0, tag - last) * weight / cost)
+        calls = calls + served
+        shares = shares + served * cost
+      end
+    end
+    if rest <= 0 or tag <= last then return calls, shares end
+    -- Whole turns beyond the even ones: equal tags go by name, and everybody's first counts whole.
+    local extra = seen > 0 and beyond / seen * max(0, others - seen) * mean or 0
+    local more = ((tag - last) * restWeights + extra) * (wanted > 0 and shares / wanted or 1)
+    more = min(more, lasting(rest * mean, returns or lane.returns))
+    return calls + more / mean, shares + more
+  end
 
-local function unitsOfOthers(key, name, units)
-  local sum, urgency = 0, urgencyOf(key)
-  for _, otherKey in ipairs(sortedLanes()) do
-    local other = lanes[otherKey]
-    if other.waiting > 0 and otherKey ~= key and urgencyOf(otherKey) <= urgency then
-      for i, set in ipairs(other.set) do
-        if set == name then
-          sum = sum + min(lasting(other.loads[i], other.returns), urgencyOf(otherKey) < urgency and units / FLOOR or units)
+  local function beforeInClient(t, client, mean, lane)
+    local user = not client.sole and flow(t.userPath)
+    local waiting = user and user.waiting or client.sole == t.user and client.waiting or 0
+    local tag = max(client.virtual, user and user.finish or 0)
+    if waiting > 0 then tag = (user and user.start or soleStart(client)) + waiting * mean end
+    local calls, shares = beforeTag(tag, t.user, t.clientPath .. NUL, t.clientPath .. NUL, mean,
+      client.waiting - waiting, client.weights - (waiting > 0 and 1 or 0), client.active - (waiting > 0 and 1 or 0),
+      returnsOf(client, lane), lane,
+      client.sole and {{tag = soleStart(client), name = client.sole, record = {waiting = client.waiting}}})
+    return waiting + calls, waiting * mean + shares
+  end
+
+  local function beforeInLane(t, lane, mean)
+    local client, waiting, weight, tag = flow(t.clientPath), 0, 0, lane.virtual
+    local calls, shares = lane.front, lane.front * mean
+    if client then
+      waiting = client.waiting
+      if waiting > 0 then
+        weight = client.weight
+        local ownCalls, ownShares = beforeInClient(t, client, client.load > 0 and client.load / waiting or mean, lane)
+        calls = calls + ownCalls
+        shares = shares + ownShares
+        tag = client.start + ownShares / t.weight
+      else
+        tag = max(tag, client.finish)
+      end
+    end
+    local otherCalls, otherShares = beforeTag(tag, t.client, t.lane .. '\1', t.lane .. '\2', mean,
+      lane.waiting - lane.front - waiting, lane.weights - weight, lane.active - (waiting > 0 and 1 or 0), nil, lane)
+    return calls + otherCalls, shares + otherShares
+  end
+
+  -- What part of a bucket's units the lane got of late; nil where that is not known.
+  local function partOf(lane, i, cost)
+    local total = bucket(lane.set[i]).total - lane.older[3][i]
+    if lane.waiting == 0 or total < PART_CALLS * cost or total <= 0 then return nil end
+    return min(1, max(LEAST_PART, (lane.served[i] - lane.older[2][i]) / total))
+  end
+
+  local function unitsOfOthers(key, name, units)
+    local sum, urgency = 0, urgencyOf(key)
+    for _, otherKey in ipairs(sortedLanes()) do
+      local other = lanes[otherKey]
+      if other.waiting > 0 and otherKey ~= key and urgencyOf(otherKey) <= urgency then
+        for i, set in ipairs(other.set) do
+          if set == name then
+            local most = urgencyOf(otherKey) < urgency and units / FLOOR or units
+            sum = sum + min(lasting(other.loads[i], other.returns), most)
+          end
         end
       end
     end
+    return sum
   end
-  return sum
-end
 
-local function estimate(t, lane)
-  local mean = lane.load > 0 and lane.load / lane.waiting or share(lane, t.costs)
-  local beforeCalls, beforeShares = beforeInLane(t, lane, mean)
-  local longest, most = 0, beforeCalls
-  for i, name in ipairs(lane.set) do
-    advance(name)
-    local b = bucket(name)
-    local cost = min(t.costs[i], effective(b))
-    local each = lane.loads[i] > 0 and lane.loads[i] / lane.waiting or cost
-    local units = each * (beforeShares / mean) + cost
-    local part = partOf(lane, i, cost)
-    if part then
-      units = units / part
-    else
-      local others = unitsOfOthers(t.lane, name, units)
-      units = units + others
-      if each > 0 then most = max(most, beforeCalls + others / each) end
-    end
-    longest = max(longest, ready(b, cost, true) - now, span(b, units))
+  -- A clock that jumped back leaves bookings in the future until the roll call ends: no longer than from a full bucket.
+  local function afterJump(b, units)
+    local roll = G.rolling and record(G_, 'roll')
+    if not roll or not roll.forced or b.reset > 0 then return huge end
+    return max(0, roll.ends - now) + life(b) + units / effective(b) * b.per[1]
   end
-  return micros(longest), floor(min(most, G.waiting) + 0.5)
+
+  function estimate(t, lane)
+    local mean = lane.load > 0 and lane.load / lane.waiting or share(lane, t.costs)
+    local beforeCalls, beforeShares = beforeInLane(t, lane, mean)
+    local longest, most = 0, beforeCalls
+    for i, name in ipairs(lane.set) do
+      advance(name)
+      local b = bucket(name)
+      local cost = min(t.costs[i], effective(b))
+      local each = lane.loads[i] > 0 and lane.loads[i] / lane.waiting or cost
+      local units = each * (beforeShares / mean) + cost
+      local part = partOf(lane, i, cost)
+      if part then
+        units = units / part
+      else
+        local others = unitsOfOthers(t.lane, name, units)
+        units = units + others
+        if each > 0 then most = max(most, beforeCalls + others / each) end
+      end
+      longest = max(longest, min(max(ready(b, cost, true) - now, span(b, units)), afterJump(b, units)))
+    end
+    return micros(longest), floor(min(most, G.waiting) + 0.5)
+  end
 end

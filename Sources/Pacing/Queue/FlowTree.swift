@@ -48,10 +48,21 @@ extension Flow {
     }
 }
 
+/// A flow's place among its parent's children.
 struct FlowTag: Sendable, Comparable {
-    var tag: Double
-    var name: String
-    var flow: Int
+    /// Parts of a window's quota that are told apart. Two tags of as much service are equal, and their names decide,
+    /// whichever sums they came from: a sixtieth once, or half of it twice.
+    private static let unit = 0x1p-30
+
+    let tag: Double
+    let name: String
+    let flow: Int
+
+    init(tag: Double, name: String, flow: Int) {
+        self.tag = (tag / Self.unit + 0.5).rounded(.down) * Self.unit
+        self.name = name
+        self.flow = flow
+    }
 
     static func < (left: FlowTag, right: FlowTag) -> Bool {
         left.tag != right.tag ? left.tag < right.tag : left.name.utf8Precedes(right.name)
