@@ -192,17 +192,26 @@ if isFresh then
   end
 end
 endRollCall()
-if now >= G.sweep or isNew then sweep() end
+if now >= min(G.sweep, G.death) or isNew then sweep() end
 if tellsAll then lookAtAllBuckets() end
 if number > 0 then
   local due = decide()
-  due = min(due, G.dropping and now + SCAN_INTERVAL or max(G.death, G.sweep))
+  due = min(due, G.dropping and now + SCAN_INTERVAL or G.death)
   local isOverdue = now > G.due + 100000
   if G.waiting == 0 then
     G.pacer, G.due = '', NEVER
   elseif G.pacer == '' or G.pacer == me or isOverdue or due < G.due - 1000 then
     G.pacer, G.due = me, due
   end
+end
+
+-- Shortly before a replica is taken for dead all are to call: the pacer may be silent too.
+local DEATH_NOTICE = 1250000
+local dueToCall = -1
+if G.pacer == me then
+  dueToCall = G.due
+elseif G.waiting > 0 and G.death < now + DEATH_NOTICE then
+  dueToCall = G.death
 end
 
 local told, names = {}, {}
@@ -228,6 +237,6 @@ flush()
 local expiry = max(3600, floor(G.longest / 500000))
 for key in pairs(written) do call('EXPIRE', key, expiry) end
 return {
-  now, number, G.seq, G.epoch, me_.waiting, G.waiting, G.pacer == me and G.due or -1,
+  now, number, G.seq, G.epoch, me_.waiting, G.waiting, dueToCall,
   G.rolling and record(G_, 'roll').ends or -1, results, granted, told, peers, pauses,
 }

@@ -33,8 +33,10 @@ enum Pace {
     static let allowance: Micros = 20_000
     /// The longest that a grant may ask for, where a connection has to be made first.
     static let longestAllowance: Micros = 2_000_000
-    /// A replica that said nothing for so long is dead. Two beats missed; the sweep adds at most a quarter of a second.
+    /// A replica that said nothing for so long is dead: two beats missed.
     static let dead: Micros = 2_750_000
+    /// So long before that all others are told when it will be: every one of them calls at least once within this time.
+    static let deathNotice: Micros = 1_250_000
     /// No more pushes to a replica that did not confirm one for so long.
     static let silent: Micros = 800_000
     /// The longest a roll call takes, and the shortest, so that replicas which reconnect are heard.

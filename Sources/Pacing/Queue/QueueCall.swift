@@ -175,7 +175,8 @@ package struct QueueReply: Sendable, Equatable {
     /// Tickets of this replica that wait, as the store counts them.
     package var mine: Int
     package var waiting: Int
-    /// Set for the replica that is to call again at that time. `Pace.never`: nothing to wait for.
+    /// Set for the replica that is to call again at that time, and for all when one of them is soon to be taken for dead.
+    /// `Pace.never`: nothing to wait for.
     package var due: Micros?
     /// When the roll call ends; nil outside one.
     package var rollCall: Micros?

@@ -98,7 +98,7 @@ package struct QueueState: Sendable {
             }
         }
         endRollCall()
-        if now >= nextSweep || isNew { sweep() }
+        if now >= min(nextSweep, nextDeath) || isNew { sweep() }
         if tellsAll { lookAtAllBuckets() }
         if call.number > 0 { choosePacer(next: decide(isListening: isListening)) }
         var reply = reply(call, results: results, tellsAll: tellsAll)
@@ -107,7 +107,7 @@ package struct QueueState: Sendable {
     }
 
     private mutating func choosePacer(next slot: Micros) {
-        let next = min(slot, isDropping ? now + Pace.scanInterval : max(nextDeath, nextSweep))
+        let next = min(slot, isDropping ? now + Pace.scanInterval : nextDeath)
         let overdue = now > due + 100_000
         if waiting == 0 {
             pacer = nil
@@ -116,6 +116,12 @@ package struct QueueState: Sendable {
             pacer = me
             due = next
         }
+    }
+
+    /// When the caller is to call again. Shortly before a replica is taken for dead all are: the pacer may be silent too.
+    private var dueToCall: Micros? {
+        if pacer == me { return due }
+        return waiting > 0 && nextDeath < now + Pace.deathNotice ? nextDeath : nil
     }
 
     private func reply(_ call: QueueCall, results: [QueueResult], tellsAll: Bool) -> QueueReply {
@@ -131,7 +137,7 @@ package struct QueueState: Sendable {
             results: results,
             mine: replicas[me]?.tickets.count ?? 0,
             waiting: waiting,
-            due: pacer == me ? due : nil,
+            due: dueToCall,
             rollCall: rollCall?.ends,
             grants: granted.map(\.ticket),
             gone: granted.map(\.gone),

@@ -38,9 +38,19 @@ final class LivenessOracle {
             return
         }
         let lanes = store.state.lanesThatFit(at: store.now) { waiting.contains($0) }
+        let silent = silentSince
         // Urgent calls may take the slots of one that is spread, for a while.
-        check(&free, lanes.map(\.key), within: Self.patience + longest) { _ in store.lastServed }
-        check(&due, lanes.filter(\.isDue).map(\.key), within: Self.patience) { store.served[$0] ?? 0 }
+        check(&free, lanes.map(\.key), within: Self.patience + longest) { _ in max(store.lastServed, silent) }
+        check(&due, lanes.filter(\.isDue).map(\.key), within: Self.patience) { max(store.served[$0] ?? 0, silent) }
+    }
+
+    /// What was kept for a waiter of a paused replica was due to others from the last word of it on: what it had sent
+    /// before may arrive while it is paused already, and nobody can know then that it is.
+    private var silentSince: Micros {
+        store.replicas.values.reduce(0) { latest, replica in
+            guard !replica.isAble, store.state.waiting(of: replica.id) > 0 else { return latest }
+            return max(latest, store.heard[replica.id] ?? 0)
+        }
     }
 
     private func check(

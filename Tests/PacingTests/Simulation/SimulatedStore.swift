@@ -30,6 +30,8 @@ final class SimulatedStore {
     private var skew: Micros = 0
     var replicas: [String: SimulatedReplica] = [:]
     private var numbers: [String: Int] = [:]
+    /// When something of each replica last arrived.
+    private(set) var heard: [String: Micros] = [:]
     private var epoch: Micros = 0
     /// When each lane, and any, was last granted something.
     private(set) var served: [LaneKey: Micros] = [:]
@@ -74,6 +76,7 @@ final class SimulatedStore {
     func call(_ asked: QueueCall, connection: Int, from replica: SimulatedReplica, sent: Micros) {
         guard isUp, connection == replica.connection, !replica.isDead else { return }
         guard errorsUntil <= world.time else { return replica.answerError(asked.number, connection: connection) }
+        heard[replica.id] = world.time
         var call = asked
         sabotage?.change(&call)
         var outcome = carryOut(call)
