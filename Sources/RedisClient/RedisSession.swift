@@ -74,6 +74,8 @@ final class RedisSession: ChannelInboundHandler {
     /// Closes; what is unanswered fails with `error`.
     func end(_ error: RedisError) {
         guard !hasEnded else { return }
+        // The last words of who closes: they wait for the end of the tick.
+        flush()
         hasEnded = true
         timer?.cancel()
         timer = nil
