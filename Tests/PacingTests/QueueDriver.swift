@@ -10,6 +10,8 @@ struct QueueDriver {
     private(set) var grants: [(ticket: QueueTicket, at: Micros)] = []
     private var number = 0
     private var nextID = 0
+    private var peers = 1
+    private var seen = 0
 
     static func bucket(
         _ name: String,
@@ -34,8 +36,8 @@ struct QueueDriver {
             replica: "replica",
             number: number,
             run: "run",
-            seen: 0,
-            peers: 1,
+            seen: seen,
+            peers: peers,
             maxWaiting: 100_000,
             lanes: lanes,
             operations: operations
@@ -56,6 +58,13 @@ struct QueueDriver {
             }
             now = min(end, max(now + 1000, min(due, now + 1_000_000)))
         }
+    }
+
+    /// The store loses all it had, and one replica more was known than answers.
+    mutating func lose() {
+        state = QueueState(run: "run")
+        peers = 2
+        seen = 100
     }
 
     @discardableResult

@@ -288,19 +288,33 @@ import Testing
         #expect(reply.buckets.first?.used == 2)
     }
 
-    @Test("While a clock that went back an hour is made up for, no caller is told of the hour")
+    @Test("While a clock that went back an hour is made up for, a caller is told what it would have been told before")
     func afterJump() throws {
         var driver = QueueDriver()
         let figures = QueueDriver.bucket("rpm", 3, perSeconds: 60)
-        for _ in 0..<5 { driver.enter([figures]) }
+        for _ in 0..<3 { driver.enter([figures]) }
+        driver.pass(30 * Self.second)
         driver.now -= 3600 * Self.second
-        let late = driver.enter([figures], patience: 150 * Self.second)
+        let late = driver.enter([figures], patience: 40 * Self.second)
         #expect(late.reply.rollCall != nil)
         guard case .waiting(let wait, _) = try #require(late.reply.results.first) else {
             Issue.record("refused: \(late.reply.results)")
             return
         }
-        #expect(wait > 0)
-        #expect(wait < 125 * Self.second, "the roll call, a window that is full, and one for three calls")
+        #expect((29 * Self.second...31 * Self.second).contains(wait), "the slots come back in half a minute: \(wait)")
+    }
+
+    @Test("A day's bucket that is new long after a loss starts empty; a minute's still counts as full")
+    func longBucketsStartEmpty() {
+        var driver = QueueDriver()
+        let minute = QueueDriver.bucket("rpm", 3, perSeconds: 60)
+        driver.enter([minute])
+        driver.lose()
+        driver.pass(4 * Self.second)
+        let before = driver.grants.count
+        driver.enter([QueueDriver.bucket("rpd", 3, perSeconds: 86_400)])
+        #expect(driver.grants.count == before + 1)
+        driver.enter([QueueDriver.bucket("other", 3, perSeconds: 60)])
+        #expect(driver.grants.count == before + 1)
     }
 }

@@ -5,6 +5,8 @@ extension AgentState {
     /// - Parameter sent: when the call left, by the monotonic clock.
     package mutating func receive(_ reply: QueueReply, sent: Micros, now: Micros) {
         let wasConnected = mode == .connected
+        // Where all were out of reach, all still count each other.
+        if joined == nil || now > lastReply + Self.longestSilence && reply.rollCall == nil { joined = now }
         lastReply = now
         latest = now
         let jumped = !learnTime(reply, sent: sent, now: now)
@@ -24,7 +26,11 @@ extension AgentState {
             mine = first.number == reply.number ? first : nil
             flying.removeFirst()
         }
-        if isLasting, !untold.isEmpty, !owesUse { untold.removeAll(keepingCapacity: true) }
+        if owesUse, mine != nil { owesUse = isTellingUse }
+        if isLasting, !untold.isEmpty, !owesUse {
+            let names = Set(reply.buckets.map(\.name))
+            untold.removeAll { use in use.lane.buckets.allSatisfy { names.contains($0.name) } }
+        }
         guard wasConnected else {
             // It lives. What it granted meanwhile did not know of what was used here.
             let stamp = GrantStamp(time: reply.now, epoch: reply.epoch)
@@ -54,9 +60,14 @@ extension AgentState {
     private mutating func learnTime(_ reply: QueueReply, sent: Micros, now: Micros) -> Bool {
         let before = clock.latest(at: now)
         let isAnother = epoch != reply.epoch
+        var isOlder = false
         if isAnother {
             clock.forget()
-            if epoch != nil, mode == .connected { resync(now: now) }
+            toldJump = nil
+            if let epoch {
+                isOlder = reply.epoch < epoch
+                if mode == .connected { resync(now: now) }
+            }
             epoch = reply.epoch
         }
         guard clock.observe(reply.now, sent: sent, now: now) else {
@@ -64,7 +75,9 @@ extension AgentState {
             return false
         }
         if isAnother, let before, let after = clock.latest(at: now) { moveTold(by: after - before) }
-        return true
+        // Fallen back to before a clock's jump: what it holds is by the old clock.
+        if isOlder { tellJump(reply.epoch) }
+        return !isOlder
     }
 
     /// The store's clock jumped: what it told before was by the other one.
@@ -78,8 +91,7 @@ extension AgentState {
         }
     }
 
-    /// What was used by its part is on its way to the store, or has still to go.
-    private var owesUse: Bool {
+    private var isTellingUse: Bool {
         (flying.flatMap(\.items) + pending).contains { if case .used = $0.operation { true } else { false } }
     }
 
@@ -93,7 +105,9 @@ extension AgentState {
 
     /// The store holds more tickets: all out, then in again. Fewer: in again.
     private mutating func compareCount(_ reply: QueueReply, now: Micros) {
-        guard flying.isEmpty, pending.isEmpty, reply.mine != waiters.count else {
+        // Counts can be compared only where nothing is on its way; a busy replica seldom sees that.
+        guard flying.isEmpty, pending.isEmpty else { return }
+        guard reply.mine != waiters.count else {
             mismatchSince = nil
             return
         }
@@ -218,6 +232,8 @@ extension AgentState {
         if life > 0 {
             deadline = now + ticket.allowance
         } else {
+            // A call from before the loss was carried out only now, and could not know of what was used meanwhile.
+            if owesUse { return giveBack(ticket, stamp, requeue: true, life: life, now: now) }
             guard stamp.epoch == epoch, let latest = clock.latest(at: now),
                 stamp.time <= latest + StoreClock.tolerance, latest < stamp.time + ticket.allowance
             else {

@@ -20,7 +20,8 @@ extension AgentState {
         let at = grant.deadline.micros
         localUse.record(waiter.lane, costs: waiter.costs, at: at, sign: -1)
         localUse.record(waiter.lane, costs: actual, at: at, sign: 1)
-        callLocal([Item(operation: .settle(grant.ticket, grant.stamp, costs: actual))], now: now)
+        let item = Item(operation: .settle(grant.ticket, grant.stamp, costs: actual), lane: waiter.lane)
+        callLocal([item], now: now)
     }
 
     private mutating func record(_ grant: Grant, _ actual: [Int]) {
@@ -36,9 +37,13 @@ extension AgentState {
         for (grant, actual) in settlements {
             record(grant, actual)
             if grant.localLife == 0, grant.stamp.epoch == epoch {
-                items.append(Item(operation: .settle(grant.ticket, grant.stamp, costs: actual)))
+                // With its lane: a long answer outlives what the store remembers of an idle one.
+                let settle = QueueOperation.settle(grant.ticket, grant.stamp, costs: actual)
+                items.append(Item(operation: settle, lane: grant.waiter.lane))
             } else {
-                items += corrections(grant, actual)
+                let corrections = corrections(grant, actual)
+                items += corrections
+                owesUse = owesUse || !corrections.isEmpty
             }
         }
         settlements.removeAll(keepingCapacity: true)

@@ -64,6 +64,8 @@ package struct AgentState: Sendable {
     static let lossPatience: Micros = 3_000_000
     /// The store answers once a second, or a call fails after half of one: who heard nothing for longer was itself paused.
     static let longestSilence: Micros = 2_000_000
+    /// Within a beat, and the time that a call may take, all others have heard of a replica that is new.
+    static let joining: Micros = 1_500_000
     static let itemsPerCall = 100
     static let estimatesPerBeat = 50
 
@@ -81,6 +83,8 @@ package struct AgentState: Sendable {
     var epoch: Micros?
     /// When the store last answered.
     var lastReply: Micros = 0
+    /// When the store first heard of it, or again after others may have taken it for dead.
+    var joined: Micros?
     var isStoreUp = false
     var run = ""
     var number = 0
@@ -116,6 +120,8 @@ package struct AgentState: Sendable {
     var localUse = UseLedger()
     /// Granted since the store last told how the buckets stand.
     var untold: [(lane: LaneFigures, costs: [Int], at: Micros)] = []
+    /// What was used by its part is on its way to the store, or has still to go.
+    var owesUse = false
     var local: LocalPacing?
     var localDue: Micros = Pace.never
     var localLife = 0
@@ -227,9 +233,16 @@ package struct AgentState: Sendable {
 
     private var mayGoLocal: Bool { settings.policy == .local && peers != nil && clock.isKnown }
 
+    /// Whether the others' parts are of what leaves one for this replica: they have to have heard of it.
+    private func isPeer(at now: Micros) -> Bool {
+        peers?.count == 1 || joined.map { now >= $0 + Self.joining } ?? false
+    }
+
     /// - Returns: false where it may not, or was told nothing to go by.
     private mutating func goLocal(now: Micros) -> Bool {
-        guard settings.policy == .local, let peers, let time = clock.latest(at: now) else { return false }
+        guard settings.policy == .local, let peers, let time = clock.latest(at: now), isPeer(at: now) else {
+            return false
+        }
         mode = .local
         counters.losses += 1
         localLife += 1
@@ -288,6 +301,7 @@ package struct AgentState: Sendable {
         if let time = clock.latest(at: now) {
             for (figures, uses) in localUse.uses(now: now, convert: { $0 + time - now }) {
                 pending.append(Item(operation: .used(figures, uses)))
+                owesUse = true
             }
             for (figures, uses) in localUse.uses(now: now, convert: { $0 }) {
                 let lane = LaneFigures(key: LaneKey(names: [figures.name], urgency: 0), buckets: [figures])
@@ -350,6 +364,8 @@ package struct AgentState: Sendable {
 
     mutating func callLocal(_ items: [Item], now: Micros) {
         guard let time = clock.latest(at: now), var pacing = local else { return }
+        // One owner: else the first change would copy all that wait.
+        local = nil
         var lanes: [LaneFigures] = []
         for case let lane? in items.map(\.lane) where !lanes.contains(lane) { lanes.append(lane) }
         let reply = pacing.call(

@@ -38,15 +38,19 @@ struct LocalPacing: Sendable {
             figures(
                 BucketFigures(
                     name: told.name,
-                    limit: limit,
+                    limit: told.limit,
                     per: told.per,
                     guardInterval: told.life - told.per,
-                    burst: min(told.burst, limit),
+                    burst: told.burst,
                     reset: told.reset
                 )
             )
         )
         if part.of(limit) == 0 { state.buckets[index].paused = true }
+        if told.learned != nil {
+            state.buckets[index].learned = part.of(limit)
+            state.buckets[index].raiseAt = now + Pace.learnedWindows * told.per
+        }
         if told.paused { state.buckets[index].paused = true }
         state.buckets[index].hold = told.hold
         let booked = told.booked.reduce(0) { $0 + $1.units }

@@ -19,6 +19,7 @@ if not G then
 end
 local wentBack = now < G.last - 1000000
 if not wentBack then now = max(now, G.last) end
+local back = wentBack and G.last - now or 0
 local silence = G.last > 0 and now - G.last or 0
 G.last = now
 if G.epoch == 0 then G.epoch = now end
@@ -65,7 +66,7 @@ local function stated(f, withoutFill)
     if pause[1] and isOf(f.name, quota) then b.paused = true end
   end
   records[B_][f.name] = b
-  if not withoutFill and G.full > 0 and now < G.full + life(b) then fill(b, nil, 0, G.full) end
+  if not withoutFill and not isLong(b) and G.full > 0 and now < G.full + life(b) then fill(b, nil, 0, G.full) end
   return b
 end
 

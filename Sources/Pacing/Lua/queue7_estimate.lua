@@ -120,17 +120,10 @@ do
     return sum
   end
 
-  -- A clock that jumped back leaves bookings in the future until the roll call ends: no longer than from a full bucket.
-  local function afterJump(b, units)
-    local roll = G.rolling and record(G_, 'roll')
-    if not roll or not roll.forced or b.reset > 0 then return huge end
-    return max(0, roll.ends - now) + life(b) + units / effective(b) * b.per[1]
-  end
-
   function estimate(t, lane)
     local mean = lane.load > 0 and lane.load / lane.waiting or share(lane, t.costs)
     local beforeCalls, beforeShares = beforeInLane(t, lane, mean)
-    local longest, most = 0, beforeCalls
+    local longest, most, roll = 0, beforeCalls, G.rolling and record(G_, 'roll')
     for i, name in ipairs(lane.set) do
       advance(name)
       local b = bucket(name)
@@ -145,8 +138,13 @@ do
         units = units + others
         if each > 0 then most = max(most, beforeCalls + others / each) end
       end
-      longest = max(longest, min(max(ready(b, cost, true) - now, span(b, units)), afterJump(b, units)))
+      -- What is booked lies as far ahead as the clock was set back, until the roll call is over.
+      local back = b.reset == 0 and roll and roll.back or 0
+      now = now + back
+      longest = max(longest, ready(b, cost, true) - now, span(b, units))
+      now = now - back
     end
+    if roll then longest = max(longest, roll.ends - now) end
     return micros(longest), floor(min(most, G.waiting) + 0.5)
   end
 end

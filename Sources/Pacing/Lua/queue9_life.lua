@@ -1,10 +1,11 @@
 -- Another store, another clock, dead replicas (QueueLife.swift); then the call itself.
 startRollCall = function(forced)
-  local isForced = forced or G.rolling and record(G_, 'roll').forced
+  local former = G.rolling and record(G_, 'roll')
   records[G_]['roll'] = {
-    began = now, closing = 0, ends = now + ROLL_CALL, forced = isForced, answered = {}, informed = 0, seen = 0,
-    need = forced and G.known or 0, known = {},
+    began = now, closing = 0, ends = now + ROLL_CALL, forced = forced or former and former.forced, answered = {},
+    informed = 0, seen = 0, need = forced and G.known or 0, known = {}, back = (former and former.back or 0) + back,
   }
+  back = 0
   G.rolling = true
   if forced then G.epoch = max(G.epoch + 1, now) end
   publish('', 'r')
@@ -235,6 +236,7 @@ if tellsAll then
 end
 flush()
 local expiry = max(3600, floor(G.longest / 500000))
+if tellsAll then for _, key in ipairs(KEYS) do written[key] = true end end
 for key in pairs(written) do call('EXPIRE', key, expiry) end
 return {
   now, number, G.seq, G.epoch, me_.waiting, G.waiting, dueToCall,

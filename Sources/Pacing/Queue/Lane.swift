@@ -119,6 +119,8 @@ struct RollCall: Sendable {
     var closing: Micros = 0
     /// The buckets are wrong for certain.
     var forced: Bool
+    /// By how much the clock was set back: what is booked lies so far ahead until the buckets are rebuilt.
+    var back: Micros
     var answered: Set<String> = []
     /// Of these the ones that had known others before: a newcomer's answer says nothing of what is missing.
     var informed = 0

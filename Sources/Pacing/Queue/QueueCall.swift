@@ -7,7 +7,7 @@ package struct QueueCall: Sendable {
     package var number: Int
     /// The store's own incarnation, as the connection learned it.
     package var run: String
-    /// The highest grant number that the replica was told.
+    /// The highest `QueueReply.seq` that the replica was told.
     package var seen: Int
     /// How many replicas it knew before the present roll call.
     package var peers: Int
@@ -167,7 +167,7 @@ package enum QueueResult: Sendable, Equatable {
 package struct QueueReply: Sendable, Equatable {
     package var now: Micros
     package var number: Int
-    /// Grants ever.
+    /// Bookings ever: grants, settlements, slots that were used while the store was out of reach.
     package var seq: Int
     package var epoch: Micros
     /// One for each operation; empty where the call had been seen before.

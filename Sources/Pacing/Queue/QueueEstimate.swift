@@ -29,18 +29,12 @@ extension QueueState {
                 units += others
                 if each > 0 { most = max(most, before.calls + others / each) }
             }
-            let soon = Double(bucket.ready(cost, now: now) - now)
-            let wait = max(soon, bucket.span(units, now: now))
-            longest = max(longest, min(wait, afterJump(bucket, units: units)))
+            let time = now + (bucket.reset == 0 ? rollCall?.back ?? 0 : 0)
+            let soon = Double(bucket.ready(cost, now: time) - time)
+            longest = max(longest, soon, bucket.span(units, now: time))
         }
+        if let rollCall { longest = max(longest, Double(rollCall.ends - now)) }
         return Estimate(wait: Self.micros(longest), ahead: Int((min(most, Double(waiting)) + 0.5).rounded(.down)))
-    }
-
-    /// A clock that jumped back leaves bookings in the future until the roll call ends: no longer than from a full bucket.
-    private func afterJump(_ bucket: Bucket, units: Double) -> Double {
-        guard let rollCall, rollCall.forced, bucket.reset == 0 else { return .infinity }
-        let refill = units / Double(bucket.effective) * Double(bucket.per.value)
-        return Double(max(0, rollCall.ends - now) + bucket.life) + refill
     }
 
     /// What goes before it in its lane.

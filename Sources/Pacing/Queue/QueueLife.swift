@@ -19,8 +19,13 @@ extension QueueState {
 
     /// - Parameter forced: the clock jumped, so what is booked is wrong; a new epoch makes grants on their way stale.
     mutating func startRollCall(forced: Bool) {
-        let isForced = forced || rollCall?.forced == true
-        rollCall = RollCall(began: now, ends: now + Pace.rollCall, forced: isForced)
+        rollCall = RollCall(
+            began: now,
+            ends: now + Pace.rollCall,
+            forced: forced || rollCall?.forced == true,
+            back: (rollCall?.back ?? 0) + setBack
+        )
+        setBack = 0
         if forced {
             rollCall?.need = known
             epoch = max(epoch + 1, now)

@@ -7,8 +7,10 @@ package struct QueueState: Sendable {
     // Kept from call to call.
     var run: String
     var last: Micros = 0
+    /// By how much the clock was set back since the last call.
+    var setBack: Micros = 0
     var epoch: Micros = 0
-    /// Grants ever.
+    /// Grants, settlements and reports of own use, ever: a store that fell back to before one of them is behind.
     var seq = 0
     /// All waiters.
     var waiting = 0
@@ -67,6 +69,7 @@ package struct QueueState: Sendable {
         let wentBack = time < last - 1_000_000
         now = wentBack ? time : max(time, last)
         let silence = last > 0 ? now - last : 0
+        setBack = wentBack ? last - now : 0
         last = now
         me = call.replica
         heads.removeAll(keepingCapacity: true)
@@ -173,7 +176,9 @@ package struct QueueState: Sendable {
         }
         var bucket = Bucket(figures, now: now)
         bucket.paused = pauses.values.contains { $0.paused && Self.bucket(figures.name, isOf: $0.quota) }
-        if fill, full > 0, now < full + bucket.life { bucket.fill(told: nil, margin: 0, at: full, now: now) }
+        if fill, !bucket.isLong, full > 0, now < full + bucket.life {
+            bucket.fill(told: nil, margin: 0, at: full, now: now)
+        }
         let index = buckets.add(bucket)
         bucketIndex[figures.name] = index
         return index

@@ -8,6 +8,8 @@ final class LocalOracle {
         var from: Micros
         /// When the store heard of it again.
         var until = Micros.max
+        /// It died before that: it is cut off for good, and its part was used.
+        var isUntold = false
         /// Units granted to others since it was last told, by bucket.
         var missed: [String: Int]
         var count: Int
@@ -60,6 +62,7 @@ final class LocalOracle {
     func died(_ id: String) {
         for index in losses.indices where losses[index].replica == id && losses[index].until == .max {
             losses[index].until = world.time
+            losses[index].isUntold = true
         }
     }
 
@@ -84,7 +87,7 @@ final class LocalOracle {
         for loss in losses where loss.until == .max || loss.until > window - 1_000_000 {
             excess += loss.missed[name] ?? 0
             let othersServed = grants.contains { grant in
-                grant.owner != loss.replica && grant.at > loss.from && grant.at <= loss.until
+                grant.owner != loss.replica && grant.at > loss.from && (grant.at <= loss.until || loss.isUntold)
                     && grant.units.contains { $0.0 == name }
             }
             if othersServed { excess += (limit + loss.count - 1) / loss.count }

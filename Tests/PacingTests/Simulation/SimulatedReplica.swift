@@ -180,7 +180,8 @@ final class SimulatedReplica {
     func answer(_ reply: QueueReply, connection: Int, sent: Micros) {
         let processed = world.time
         comesBack(reply.number, connection) { [self] in
-            store.windows.told(id, reply.buckets, processed: processed)
+            // How the buckets are booked is not known before a roll call is over.
+            if reply.rollCall == nil { store.windows.told(id, reply.buckets, processed: processed) }
             act { $0.receive(reply, sent: sent, now: now) }
         }
     }
