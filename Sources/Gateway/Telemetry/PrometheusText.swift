@@ -44,12 +44,15 @@ package struct PrometheusText {
 
     private static func escaped(_ value: String) -> String {
         var out = ""
-        for character in value {
-            switch character {
+        // By scalars: with a mark that combines behind it a quote is part of another character. The format has no
+        // escape for a carriage return, at which some readers end a line: it is shown as `\r`, in two characters.
+        for scalar in value.unicodeScalars {
+            switch scalar {
             case "\\": out += "\\\\"
             case "\"": out += "\\\""
             case "\n": out += "\\n"
-            default: out.append(character)
+            case "\r": out += "\\\\r"
+            default: out.unicodeScalars.append(scalar)
             }
         }
         return out
