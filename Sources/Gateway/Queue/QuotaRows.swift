@@ -54,11 +54,11 @@ enum QuotaRows {
     }
 
     static func row(_ quota: QuotaStatistics, upstream: UpstreamPlan) -> StatsDocument.Quota {
-        let parts = quota.name.split(separator: "/", maxSplits: 1).map(String.init)
+        let (name, model) = BucketName.parts(of: quota.name)
         var row = StatsDocument.Quota(
-            name: parts.first ?? quota.name,
+            name: name,
             upstream: upstream.name,
-            model: parts.count > 1 ? parts[1] : nil,
+            model: model,
             limit: quota.limit,
             configured: quota.configured,
             per: quota.per.inSeconds

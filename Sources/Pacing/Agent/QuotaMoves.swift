@@ -20,7 +20,7 @@ extension AgentState {
     mutating func countMoves(_ waiting: Waiting, _ stamp: GrantStamp) {
         guard let arrival = waiting.arrival, arrival.epoch == stamp.epoch else { return }
         for (figures, (entered, gone)) in zip(waiting.waiter.lane.buckets, zip(arrival.counts, stamp.gone)) {
-            let quota = String(figures.name.prefix { $0 != "/" })
+            let quota = BucketName.quota(of: figures.name)
             var moves = moves[quota] ?? QuotaMoves(quota: quota)
             if gone > entered {
                 moves.behind += 1
