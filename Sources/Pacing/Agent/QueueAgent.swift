@@ -19,11 +19,13 @@ package final class QueueAgent: @unchecked Sendable {
     private var timer: Scheduled<Void>?
     private var timerAt: Micros = .max
     private var isClosed = false
+    private var toldCut = false
 
     /// - Parameters:
     ///   - id: of this replica: another one for every start of a process, without NUL.
     ///   - clock: the monotonic one.
-    ///   - onCut: told on the loop when nothing is granted any more as the store is out of reach, and when that is over.
+    ///   - onCut: told on the loop when nothing is granted as the store is out of reach, from the start on until it was
+    ///     reached for the first time, and when that is over.
     ///   - makeStore: called once, on the loop.
     package init(
         id: String,
@@ -48,6 +50,7 @@ package final class QueueAgent: @unchecked Sendable {
         guard store == nil, !isClosed else { return }
         let store = makeStore(eventLoop)
         self.store = store
+        tellReach()
         store.start { [weak self] event in self?.receive(event) }
         rearm()
     }
@@ -130,8 +133,7 @@ package final class QueueAgent: @unchecked Sendable {
 
     private func tellMode(since before: AgentState.Mode) {
         guard before != state.mode else { return }
-        if case .cut = before { onCut(false) }
-        if case .cut = state.mode { onCut(true) }
+        tellReach()
         let metadata: Logger.Metadata = ["upstream": "\(state.settings.upstream)"]
         switch state.mode {
         case .connecting: break
@@ -139,6 +141,17 @@ package final class QueueAgent: @unchecked Sendable {
         case .local: logger.warning("queue store out of reach: pacing this replica's part", metadata: metadata)
         case .cut: logger.error("queue store out of reach: nothing is granted", metadata: metadata)
         }
+    }
+
+    private func tellReach() {
+        let isCut =
+            switch state.mode {
+            case .connecting, .cut: true
+            case .connected, .local: false
+            }
+        guard isCut != toldCut else { return }
+        toldCut = isCut
+        onCut(isCut)
     }
 
     /// Every change of state goes through here: events leave at once, calls at the end of the tick.
