@@ -27,7 +27,9 @@ package enum UpstreamErrorFrame {
         }
         let quote = body.flatMap { quotable($0, limit: quoteLimit) }
         let told = "the upstream answered \(status)" + (quote.map { $0.isEmpty ? "" : ": \($0)" } ?? "")
-        return ErrorBody(status: status, kind: .of(status: status), message: told).renderedInStream(of: form)
+        // A success that does not fit the stream is an error here all the same.
+        let code = status < 400 ? 502 : status
+        return ErrorBody(status: code, kind: .of(status: code), message: told).renderedInStream(of: form)
     }
 
     /// `{"error":{…` as it came, on one line, out of the one-element array too in which OpenAI-compatible paths wrap it.

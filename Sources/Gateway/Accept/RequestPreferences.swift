@@ -20,6 +20,13 @@ package struct RequestPreferences: Equatable {
         }
     }
 
+    /// Whether Accept names nothing but `text/event-stream`: who takes something else too may get that, and could make
+    /// nothing of a stream that was begun.
+    static func takesEventsOnly(_ fields: FieldBlock) -> Bool {
+        guard let accept = fields.string(.accept) else { return false }
+        return accept.split(separator: ",").allSatisfy { FieldBlock.isEventStream($0) }
+    }
+
     /// The first `wait` that is a whole number; anything else is ignored.
     static func wait(in prefer: String) -> Int? {
         for preference in prefer.split(separator: ",") {

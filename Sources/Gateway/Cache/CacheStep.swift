@@ -269,7 +269,7 @@ package final class CacheStep {
             deadlines: CallDeadlines(arrival: exchange.arrival, route: route, preferences: preferences),
             requestID: exchange.responder.notes.requestID,
             beats: shape.framing == .serverSentEvents
-                || (route.upstream.dialect == .http && exchange.head.fields.has("text/event-stream", in: .accept))
+                || (route.upstream.dialect == .http && RequestPreferences.takesEventsOnly(exchange.head.fields))
         )
     }
 }

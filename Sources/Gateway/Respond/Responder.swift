@@ -17,7 +17,7 @@ package final class Responder: AnswerRecipient {
         case waiting
         /// A heartbeat began the answer: 200 and an event stream, before its outcome is known.
         case beating
-        /// So it did, and then the upstream answered with an error, whose words are collected.
+        /// So it did, and then the upstream answered with an error or no event stream, whose words are collected.
         case failing
         case streaming
         case done
@@ -77,12 +77,12 @@ package final class Responder: AnswerRecipient {
             builder.addUpstream(head.fields, limitsAreOurs: !notes.limits.isEmpty)
             builder.addNotes(notes, timings: head.timings, gatewayTime: takeGatewayTime())
             reply.start(status: head.status, fields: builder.take(), body: head.length.map { .fixed($0) } ?? .stream)
-        case .beating where head.status == 200:
+        case .beating where Self.isSuccess(head.status) && head.fields.continuesEvents:
             state = .streaming
         case .beating:
-            // The 200 is out: the upstream's error can only be told in the stream.
+            // The 200 is out: the upstream's error, or what is no stream of events, can only be told in the stream.
             state = .failing
-            lateError = (head.status, head.fields.contains(.contentEncoding) ? nil : ByteBuffer())
+            lateError = (head.status, head.fields.hasCoding ? nil : ByteBuffer())
         case .failing, .streaming, .done: break
         }
     }
@@ -162,12 +162,17 @@ package final class Responder: AnswerRecipient {
             builder.addNotes(notes, timings: timings, gatewayTime: takeGatewayTime())
             reply.respond(status: status, fields: builder.take(), body: body)
             finish()
-        case .beating where status == 200:
-            reply.write(body)
-            reply.end()
-            finish()
         case .beating:
-            end(with: UpstreamErrorFrame.make(status: status, body: body, in: notes.form))
+            let block = try? FieldBlock(parsing: fields.buffer)
+            if Self.isSuccess(status), block?.continuesEvents ?? false {
+                reply.write(body)
+                reply.end()
+                finish()
+            } else {
+                state = .failing
+                lateError = (status, block?.hasCoding ?? true ? nil : body)
+                endFailing()
+            }
         case .failing, .streaming, .done: break
         }
     }
@@ -198,7 +203,14 @@ package final class Responder: AnswerRecipient {
         source?.resumeAnswer()
     }
 
+    private static func isSuccess(_ status: Int) -> Bool { (200..<300).contains(status) }
+
     private func endFailing() {
+        if Self.isSuccess(lateError.status), lateError.body?.readableBytes == 0 {
+            // Done, with nothing to tell.
+            reply.end()
+            return finish()
+        }
         end(with: UpstreamErrorFrame.make(status: lateError.status, body: lateError.body, in: notes.form))
     }
 
