@@ -79,8 +79,7 @@ package final class LoopTelemetry {
         counters.byRouteAndStatus[row][min(max(status, 100), 599) - 100] += 1
         counters.gateway.record(gateway, at: now)
         if timings.calledUpstream || timings.queue > .zero { counters.queue.record(timings.queue, at: now) }
-        guard timings.calledUpstream else { return }
-        counters.upstream.record(timings.firstByte, at: now)
+        if let firstByte = timings.firstByte { counters.upstream.record(firstByte, at: now) }
     }
 
     package func seen(user: String) {

@@ -40,8 +40,8 @@ package struct CallTimings: Equatable {
     /// Waiting for upstreams: from the slot to the first byte of the answer, of all tries and the pauses between them;
     /// or for an answer that was under way for somebody else.
     package var upstream = TimeAmount.zero
-    /// From the slot to the first byte, the last try.
-    package var firstByte = TimeAmount.zero
+    /// From the slot to the first byte, the last try; `nil`: none came.
+    package var firstByte: TimeAmount?
     /// Whether an upstream was called at all.
     package var calledUpstream = false
     package init() {}

@@ -22,8 +22,8 @@ final class OutboundCall {
         case none
         /// Passed on.
         case passing
-        /// Read to its end and thrown away: the call is tried again.
-        case discarding
+        /// Read to its end and thrown away: the call is tried again after the pause.
+        case discarding(TimeAmount)
         /// A 429, read to its end to learn from it.
         case reading429
     }
@@ -49,7 +49,6 @@ final class OutboundCall {
     var upstreamSince: NIODeadline?
     var head429: AnswerHead?
     var body429 = ByteBuffer()
-    var retryAfterAsked: TimeAmount?
     var usage: UsageScanner?
     var isTrial = false
     var heartbeat: Scheduled<Void>?

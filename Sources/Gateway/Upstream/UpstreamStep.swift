@@ -21,7 +21,6 @@ extension OutboundCall: TransferReceiver {
         usedGrant = nil
         head429 = nil
         answer = .none
-        retryAfterAsked = nil
         startedCall = now
         upstreamSince = now
         tries += 1
@@ -45,6 +44,7 @@ extension OutboundCall: TransferReceiver {
             caFile: request.upstream.caFile
         )
         timings.calledUpstream = true
+        timings.firstByte = nil
         state = .calling(worker.curl[request.upstream.index].start(transferRequest, receiver: self))
     }
 
@@ -90,9 +90,8 @@ extension OutboundCall: TransferReceiver {
             body429.clear()
             return
         }
-        if status >= 500, mayRetry(.status(status)), isInTime(block.retryAfter) {
-            retryAfterAsked = block.retryAfter
-            answer = .discarding
+        if status >= 500, mayRetry(.status(status)), let pause = retryPause(asked: block.retryAfter) {
+            answer = .discarding(pause)
             return
         }
         pass(head)
@@ -130,7 +129,7 @@ extension OutboundCall: TransferReceiver {
             noteFailure()
             guard close() else { return }
             recipient.answerBroke()
-        case (.discarding, _): pauseForRetry()
+        case (.discarding(let pause), _): pauseForRetry(pause)
         case (.reading429, _): learnFrom429()
         case (.none, .success):
             fail(.upstreamBroke(upstream: request.upstream.name, reason: "it ended without an answer"))
@@ -231,8 +230,8 @@ extension OutboundCall: TransferReceiver {
             return refuse(.badRequest(text))
         }
         noteFailure()
-        if mayRetry(error.bytesSent ? .broken : .unreachable) {
-            pauseForRetry()
+        if mayRetry(error.bytesSent ? .broken : .unreachable), let pause = retryPause(asked: nil) {
+            pauseForRetry(pause)
         } else {
             fail(refusal(for: error))
         }
@@ -270,14 +269,16 @@ extension OutboundCall: TransferReceiver {
             .allows(failure, after: tries - 1)
     }
 
-    /// A wait that the caller's slot does not allow is none: then the upstream's answer is passed on.
-    private func isInTime(_ asked: TimeAmount?) -> Bool {
-        guard let asked else { return true }
-        return worker.now() + asked < request.deadlines.slot.at
+    /// - Returns: `nil`: nothing could come of a try after it, and what the upstream said is the answer. The wait ends
+    ///   after the time for a slot, or where none is needed after the call's own end.
+    private func retryPause(asked: TimeAmount?) -> TimeAmount? {
+        let pause = RetryPolicy.pause(after: tries - 1, asked: asked, random: &worker.random)
+        let needsSlot = asked != nil || !charges.isEmpty
+        let bound = needsSlot ? request.deadlines.slot.at : request.deadlines.end?.at ?? .distantFuture
+        return worker.now() + pause < bound ? pause : nil
     }
 
-    private func pauseForRetry() {
-        let wait = RetryPolicy.pause(after: tries - 1, asked: retryAfterAsked, random: &worker.random)
+    private func pauseForRetry(_ wait: TimeAmount) {
         worker.telemetry.retried(upstream: request.upstream.index)
         answer = .none
         state = .pausing(
