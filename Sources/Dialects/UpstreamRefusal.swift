@@ -33,6 +33,8 @@ package struct UpstreamRefusal: Sendable, Equatable {
     /// A 429's body is looked at so far, in bytes.
     package static let bodyLimit = 64 << 10
     private static let violationLimit = 16
+    /// No quota is larger: what is reckoned with it holds in 64 bits.
+    private static let largestValue = 1 << 40
 
     /// - Parameters:
     ///   - body: the whole body or its first `bodyLimit` bytes; need not be JSON.
@@ -99,7 +101,8 @@ package struct UpstreamRefusal: Sendable, Equatable {
         switch key {
         case "retryDelay" where !isInside: retryAfter = ProtobufDuration.parse(value)
         case "quotaId" where isInside: violation.quotaID = value
-        case "quotaValue" where isInside: violation.quotaValue = Int(value)
+        case "quotaValue" where isInside:
+            violation.quotaValue = Int(value).map { min(max(0, $0), Self.largestValue) }
         case "model" where isInside: violation.model = value
         default: break
         }

@@ -117,7 +117,8 @@ package struct UsageScanner {
             if !lexer.textEquals("null") { containsError = true }
             return
         }
-        guard member != .none, !lexer.isTruncated, let count = Int(lexer.decodedText), count >= 0 else { return }
+        guard member != .none, !lexer.isTruncated, let told = Int(lexer.decodedText), told >= 0 else { return }
+        let count = min(told, TokenUsage.mostInOneAnswer)
         switch member {
         case .none, .usage, .error: break
         case .promptTokens: counts.prompt = count

@@ -84,4 +84,16 @@ private let quotaFailure = """
     func text(duration: Duration, expected: String) {
         #expect(ProtobufDuration.text(duration) == expected)
     }
+
+    @Test(
+        "A limit that no quota has is taken for the largest that one may have",
+        arguments: [("9223372036854775807", 1 << 40), ("-5", 0), ("9223372036854775808", nil), ("10", 10)]
+            as [(String, Int?)]
+    )
+    func largeValue(told: String, expected: Int?) {
+        let body =
+            #"{"error":{"details":[{"violations":[{"quotaId":"RequestsPerMinute","quotaValue":"\#(told)"}]}]}}"#
+        let refusal = UpstreamRefusal(body: ByteBuffer(string: body), retryAfter: nil, secondsSinceEpoch: 0)
+        #expect(refusal.violations.map(\.quotaValue) == [expected])
+    }
 }

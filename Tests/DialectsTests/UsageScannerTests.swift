@@ -42,6 +42,14 @@ import Testing
             (#"{"text":"\"usageMetadata\":{\"promptTokenCount\":99}"}"#, nil),
             ("\r\n\r\ndata: {}\n\n", nil),
             ("not json", nil),
+            (
+                #"{"usage":{"prompt_tokens":9223372036854775807,"completion_tokens":9223372036854775807}}"#,
+                TokenUsage(input: 1 << 40, output: 1 << 40)
+            ),
+            (
+                #"{"usageMetadata":{"promptTokenCount":9223372036854775807,"toolUsePromptTokenCount":9223372036854775807}}"#,
+                TokenUsage(input: 1 << 41, output: 0)
+            ),
         ] as [(String, TokenUsage?)],
         [1, 3, 64, Int.max]
     )
