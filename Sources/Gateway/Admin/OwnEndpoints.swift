@@ -2,6 +2,7 @@ internal import Dialects
 internal import HTTPWire
 internal import Hashing
 package import NIOCore
+internal import Pacing
 
 /// The gateway's own paths: `/health`, `/ready`, `/metrics` and `/admin/…`. They come before any route.
 package final class OwnEndpoints {
@@ -60,11 +61,47 @@ package final class OwnEndpoints {
     private func administer(_ exchange: Exchange, connection: Connection) {
         guard authorized(exchange, connection: connection) else { return }
         guard exchange.head.path.elementsEqual("/admin/stats".utf8) else {
-            exchange.responder.refuse(.missing("there is no such page; GET /admin/stats tells what happens"))
+            if let pause = PauseOrder(path: exchange.head.path) { return carryOut(pause, exchange) }
+            exchange.responder.refuse(
+                .missing(
+                    "there is no such page; GET /admin/stats tells what happens, "
+                        + "POST /admin/quotas/{name}/pause and /resume hold calls back"
+                )
+            )
             return
         }
         guard reads(exchange) else { return }
         answer(exchange, contentType: "application/json") { stats in await stats.json() }
+    }
+
+    private func carryOut(_ pause: PauseOrder, _ exchange: Exchange) {
+        guard exchange.head.method == .post else { return exchange.responder.refuse(.methodNotAllowed("POST")) }
+        guard !admin.token.isEmpty || LocalRequest.isOwn(exchange.head.fields) else {
+            exchange.responder.refuse(
+                .forbidden("without admin.token this takes a Host of this machine, and no Origin of another site")
+            )
+            return
+        }
+        guard let target = pause.target(in: stats.plan) else {
+            let known = PauseOrder.names(in: stats.plan).map { "\"\($0)\"" }.joined(separator: ", ")
+            exchange.responder.refuse(
+                .missing(
+                    "no quota, and no upstream with quotas, is named \"\(pause.name)\"; "
+                        + (known.isEmpty ? "there are none" : "there are \(known)")
+                )
+            )
+            return
+        }
+        target.queue.statistics().hop(to: eventLoop).assumeIsolated().whenComplete { result in
+            // What cannot be told to the store would hold at this replica alone, or nowhere.
+            guard case .success(let statistics) = result, statistics.mode == .connected else {
+                return exchange.responder.refuse(.queueUnavailable)
+            }
+            target.queue.pause(quota: target.quota, pause.pauses)
+            let quota = target.quota.isEmpty ? "null" : "\"\(target.quota)\""
+            let text = #"{"upstream":"\#(target.upstream.name)","quota":\#(quota),"paused":\#(pause.pauses)}"#
+            Self.send(exchange, status: 200, "application/json", ByteBuffer(string: text))
+        }
     }
 
     private func reads(_ exchange: Exchange) -> Bool {

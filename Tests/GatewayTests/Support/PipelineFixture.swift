@@ -54,7 +54,8 @@ final class PipelineFixture: Sendable {
         _ head: String,
         body: [String] = [],
         from peer: String = "127.0.0.1",
-        takesBytes: Bool = true
+        takesBytes: Bool = true,
+        isAdmin: Bool = false
     ) async throws -> SentCall {
         let pipeline = assembly.pipelines[0]
         let sight = RecordedReply.Sight()
@@ -67,7 +68,7 @@ final class PipelineFixture: Sendable {
             let receiver = pipeline.value.accept(
                 parsed,
                 reply: reply,
-                connection: Connection(peer: peer, isAdmin: false)
+                connection: Connection(peer: peer, isAdmin: isAdmin)
             )
             reply.receiver = receiver
             reply.feed()
