@@ -117,6 +117,24 @@ import Testing
         #expect(lesson.buckets[0].named.stated == 50)
     }
 
+    @Test("A limit is learned by a bucket of that window or a shorter one; a longer one only pauses")
+    func otherWindow() throws {
+        let minute = [violation("RequestsPerMinute", 50)]
+        let five = try lesson([quota("rp5m", 500, per: .seconds(300))], violations: minute)
+        #expect(named(five) == ["rp5m/m"])
+        #expect(five.buckets[0].named.limit == nil)
+        #expect(five.buckets[0].hold == .milliseconds(26_500))
+        let second = try lesson([quota("rps", 100, per: .seconds(1))], violations: minute)
+        #expect(second.buckets[0].named.limit == 50)
+        let month = try lesson(
+            [quota("monthly", 9_000, per: Self.day * 30)],
+            violations: [violation("RequestsPerDay", 50)]
+        )
+        #expect(named(month) == ["monthly/m"])
+        #expect(month.buckets[0].named.limit == nil)
+        #expect(month.buckets[0].named.stated == nil)
+    }
+
     @Test("Without details all request buckets are meant, for as long as the answer says or as nobody says")
     func noDetails() throws {
         let lesson = try lesson([quota("rpm", 100)], violations: [], retryDelay: nil)

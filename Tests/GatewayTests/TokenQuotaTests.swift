@@ -69,6 +69,30 @@ struct TokenQuotaTests {
         }
     }
 
+    @Test("Nothing is learned by a body that is not kept whole: its size is a guess")
+    func largeBody() async throws {
+        let configuration = Self.configuration("tokens = 1000000").replacing(
+            "retries = 0",
+            with: "retries = 0\nreplay_body = \"1KiB\""
+        )
+        let parts =
+            [#"{"contents":[{"parts":[{"text":""#] + Array(repeating: String(repeating: "w", count: 1_000), count: 8)
+            + [#""}]}]}"#]
+        let length = parts.reduce(0) { $0 + $1.utf8.count }
+        let isFirst = Once()
+        let answersFirst: @Sendable (UpstreamRequest) -> Void = { request in
+            if isFirst.take() { request.reply(body: Self.usage(8_000, 0)) }
+        }
+        try await PipelineFixture.with(configuration, upstream: answersFirst) { fixture, _ in
+            let head = "POST \(Self.path) HTTP/1.1\r\nHost: gateway\r\nContent-Length: \(length)"
+            _ = try await fixture.send(head, body: parts).answer()
+            try await expectUsed(8_000, fixture)
+            let waiting = try await fixture.post(Self.path, Self.prompt)
+            try await expectUsed(8_010, fixture)
+            try await waiting.leave()
+        }
+    }
+
     @Test("OpenAI's usage counts too, in a stream where the caller asked for it")
     func openAI() async throws {
         let events = """
@@ -232,7 +256,7 @@ struct TokenQuotaTests {
             Self.configuration("tokens = 1000"),
             upstream: { request in
                 guard arrivals.next() == 1 else { return request.reply(body: Self.usage(10, 1)) }
-                let violation = (id: "GenerateContentInputTokensPerModelPerMinute-FreeTier", value: 400)
+                let violation = (id: "GenerateContentInputTokensPerModelPerHour-FreeTier", value: 400)
                 request.reply("429 Too Many Requests", body: Self.refusal([violation], retry: "0.35s"))
             }
         ) { fixture, _ in
@@ -249,7 +273,7 @@ struct TokenQuotaTests {
 
     @Test("A 429 that outlasts the caller's patience is passed on as it came")
     func passedOn() async throws {
-        let violation = (id: "GenerateContentInputTokensPerModelPerMinute-FreeTier", value: 400)
+        let violation = (id: "GenerateContentInputTokensPerModelPerHour-FreeTier", value: 400)
         let body = Self.refusal([violation], retry: "30s")
         try await PipelineFixture.with(
             Self.configuration("tokens = 1000"),
@@ -271,8 +295,8 @@ struct TokenQuotaTests {
             upstream: { request in
                 guard arrivals.next() == 1 else { return request.reply(body: Self.usage(10, 1)) }
                 let violations = [
-                    (id: "GenerateContentInputTokensPerModelPerMinute-FreeTier", value: 400),
-                    (id: "GenerateRequestsPerMinutePerProjectPerModel-FreeTier", value: 7),
+                    (id: "GenerateContentInputTokensPerModelPerHour-FreeTier", value: 400),
+                    (id: "GenerateRequestsPerHourPerProjectPerModel-FreeTier", value: 7),
                 ]
                 request.reply("429 Too Many Requests", body: Self.refusal(violations, retry: "0.2s"))
             }

@@ -55,7 +55,8 @@ extension OutboundCall {
         usage = nil
         worker.telemetry.used(tokens: tokens, client: request.caller.name, model: request.shape.model ?? "")
         guard let slot = usedGrant, let queue = request.upstream.queue, let size = promptSize else { return }
-        if isWhole, let method = request.shape.method {
+        // The size of a body that is not kept whole is a guess: nothing is to be learned by it.
+        if isWhole, request.body.isWhole, let method = request.shape.method {
             request.upstream.tokens.learn(
                 tokens,
                 of: size,

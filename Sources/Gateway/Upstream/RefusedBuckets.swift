@@ -8,7 +8,7 @@ package struct RefusedBuckets: Equatable {
         package let bucket: String
         /// Index into `QuotaPlan.quotas`.
         package let quota: Int
-        /// What is left of the stated limit for callers through here; `nil`: none stated.
+        /// What is left of the stated limit for callers through here; `nil`: none stated that bounds its window.
         package let limit: Int?
         /// As stated, for all who use the quota.
         package let stated: Int?
@@ -43,7 +43,11 @@ package struct RefusedBuckets: Equatable {
                 continue
             }
             guard !named.contains(where: { $0.bucket == best.cost.bucket.name }) else { continue }
-            let limit = violation.quotaValue.flatMap { $0 > 0 ? quotas[best.quota].withoutHeadroom($0) : nil }
+            // What a minute holds bounds what a second may, and says nothing of five minutes: such a bucket only pauses.
+            let isBound = violation.window.map { quotas[best.quota].per <= $0 } ?? false
+            let limit = violation.quotaValue.flatMap {
+                $0 > 0 && isBound ? quotas[best.quota].withoutHeadroom($0) : nil
+            }
             named.append(
                 Named(
                     bucket: best.cost.bucket.name,
