@@ -112,7 +112,7 @@ struct RedisLossTests {
         let seen = try await burst
         #expect(seen.statuses["200"] == 70)
         let times = try await deployment.simulator.arrivals(call: "generateContent").map(\.at)
-        // Cut off, a replica may exceed by what the other was granted since its last reply (contract 6).
+        // Cut off, a replica may exceed by what the other was granted since its last reply.
         #expect(largestWindow(times, microseconds: 4_000_000) <= 22)
         try await deployment.stop()
     }

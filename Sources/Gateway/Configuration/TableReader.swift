@@ -200,7 +200,7 @@ final class TableReader {
         }
     }
 
-    /// A key of the contract whose feature this version has not.
+    /// A key whose feature this version has not.
     func refuse(_ key: String) {
         if value(key) != nil { fail(key, "not available in this version") }
     }

@@ -75,7 +75,7 @@ extension OutboundCall {
                 let warns = upstream.elsewhere.note(name, whole: whole, used: used, per: quota.per, now: .now())
                 guard warns else { return }
                 logger.warning(
-                    "the upstream refuses calls although the quota has room: others use it too; upstream.quota.headroom leaves them a share",
+                    "the upstream refuses calls although the quota has room: others use it too (upstream.quota.headroom leaves them a share), or the plan is smaller than configured",
                     metadata: [
                         "quota": "\(quota.name)", "bucket": "\(name)", "limit": "\(whole)", "used_here": "\(used)",
                         "used_elsewhere": "\(whole - used)",
