@@ -76,7 +76,7 @@ function operations.s()
     local difference = costs[i] - min(t.costs[i], effective(b))
     if difference ~= 0 then book(b, difference, time + t.allowance) end
   end
-  G.seq = G.seq + 1
+  if not G.rolling then G.seq = G.seq + 1 end
   local change = share(lane, costs) - share(lane, t.costs)
   if change == 0 then return end
   account(lane, t, 0, 0, change, true)
@@ -157,7 +157,7 @@ function operations.u()
   local figures = figuresArg()
   local b, uses = stated(figures), usesArg()
   for _, use in ipairs(uses) do book(b, use[2], min(use[1], now + ALLOWANCE)) end
-  G.seq = G.seq + 1
+  if not G.rolling then G.seq = G.seq + 1 end
   local roll = G.rolling and record(G_, 'roll')
   if roll and roll.answered[me] then
     local known = roll.known[figures.name] or {figures = figures, told = 0, sent = {}}

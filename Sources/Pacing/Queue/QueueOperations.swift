@@ -44,7 +44,7 @@ extension QueueState {
         case .used(let figures, let uses):
             let index = state(figures)
             for use in uses { buckets[index].book(use.units, at: min(use.at, now + Pace.allowance), now: now) }
-            seq += 1
+            if rollCall == nil { seq += 1 }
             addToRollCall(figures, uses)
         case .report(let reports): answer(reports, isInformed: call.peers > 0)
         }
@@ -105,7 +105,7 @@ extension QueueState {
                 buckets[bucket].book(difference, at: stamp.time + ticket.allowance, now: now)
             }
         }
-        seq += 1
+        if rollCall == nil { seq += 1 }
         let change = share(lane, costs: costs) - share(lane, ticket)
         guard change != 0 else { return }
         flows.account(root: lanes[lane].root, ticket, waiters: 0, charge: change, front: true)
