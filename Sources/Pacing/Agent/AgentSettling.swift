@@ -37,9 +37,11 @@ extension AgentState {
         for (grant, actual) in settlements {
             record(grant, actual)
             if grant.localLife == 0, grant.stamp.epoch == epoch {
-                // With its lane: a long answer outlives what the store remembers of an idle one.
                 let settle = QueueOperation.settle(grant.ticket, grant.stamp, costs: actual)
-                items.append(Item(operation: settle, lane: grant.waiter.lane))
+                // A long answer outlives what the store remembers of an idle lane. Only then: a lane states figures anew, and
+                // what a limit that holds no longer let be booked would be taken for what another would have.
+                let isLong = latest > grant.deadline.micros + Pace.laneMemory / 2
+                items.append(Item(operation: settle, lane: isLong ? grant.waiter.lane : nil))
             } else {
                 let corrections = corrections(grant, actual)
                 items += corrections
