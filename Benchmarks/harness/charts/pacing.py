@@ -144,6 +144,11 @@ def use(document: dict) -> Sheet:
     return sheet
 
 
+def _in_order(compared: dict) -> list[dict]:
+    names = ["sluice", "litellm", "llmratelimiter", "bullmq"]
+    return sorted(compared["peers"], key=lambda one: names.index(one["name"]) if one["name"] in names else len(names))
+
+
 def _amount(value: float | None, unit: str) -> str:
     if value is None:
         return "none came"
@@ -154,7 +159,7 @@ def _amount(value: float | None, unit: str) -> str:
 
 def peers(compared: dict) -> Sheet:
     """The same callers in front of each way to share a quota."""
-    rows = compared["peers"]
+    rows = _in_order(compared)
     light = [one["waits"].get("light") for one in rows]
     columns = (
         ("answers,", "of the quota", [one["part"] * 100 for one in rows], " %"),
@@ -190,7 +195,7 @@ def peers(compared: dict) -> Sheet:
 
 def peer_windows(compared: dict) -> Sheet:
     """How full the window was in front of each."""
-    rows = compared["peers"]
+    rows = _in_order(compared)
     most = max(one["fullest"] for one in rows) * 1.08
     height, top, left, width = 62, 56, 150, _WIDTH - 150 - 90
     sheet = Sheet(
