@@ -46,7 +46,10 @@ local function restart(roll, rebuild)
   for name, b in pairs(buckets) do
     local known = roll.known[name]
     if b and isLong(b) then
-      local told = max(b.used, known and known.told or 0)
+      local told, sent = max(b.used, known and known.told or 0), 0
+      local edge = b.reset > 0 and b.reset - b.per[1] - SKEW or now - life(b)
+      for _, use in ipairs(known and known.sent or {}) do if use[1] > edge then sent = sent + use[2] end end
+      told = max(told, sent)
       clear(b)
       fill(b, told, least or b.burst[1], now)
     elseif b then

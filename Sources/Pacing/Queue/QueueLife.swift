@@ -91,7 +91,8 @@ extension QueueState {
             let known = call.known[buckets[index].name]
             if buckets[index].isLong {
                 let margin = shortLimits.min() ?? buckets[index].burst.value
-                let told = max(buckets[index].used, known?.told ?? 0)
+                let sent = known.map { buckets[index].running($0.sent, now: now) } ?? 0
+                let told = max(buckets[index].used, known?.told ?? 0, sent)
                 buckets[index].clear(now: now)
                 buckets[index].fill(told: told, margin: margin, at: now, now: now)
             } else {
@@ -165,6 +166,12 @@ extension QueueState {
 }
 
 extension Bucket {
+    /// Units of those uses that count in the running window.
+    func running(_ uses: [BucketUse], now: Micros) -> Int {
+        let edge = reset > 0 ? reset - per.value - Pace.calendarSkew : now - life
+        return uses.reduce(0) { $1.at > edge ? $0 + $1.units : $0 }
+    }
+
     /// Books what may have been used while nobody counted: all of it, or the most that was told and a margin.
     mutating func fill(told: Int?, margin: Int, at time: Micros, now: Micros) {
         var amount = effective - used
