@@ -31,7 +31,7 @@ struct SimulationTests {
 
     @Test("Schedules that still exceed a window are known", arguments: unexplained)
     func stillExceeded(seed: Int) {
-        withKnownIssue(isIntermittent: true) {
+        withKnownIssue {
             let violations = ScheduleFailure.of(seed)?.violations ?? []
             #expect(violations == [])
         }

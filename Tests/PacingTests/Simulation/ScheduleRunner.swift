@@ -13,7 +13,7 @@ struct ScheduleFailure: Sendable {
         let schedule = Schedule(ScheduleConfiguration(seed: seed), sabotage: sabotage)
         let violations = schedule.run()
         schedule.close()
-        guard violations.contains(where: { $0.contains(notice) }) else { return nil }
+        guard violations.contains(where: { notice.isEmpty || $0.contains(notice) }) else { return nil }
         return ScheduleFailure(seed: seed, violations: violations, sabotage: sabotage)
     }
 
