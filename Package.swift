@@ -192,7 +192,7 @@ let package = Package(
         .testTarget(
             name: "CurlClientTests",
             dependencies: [
-                "CurlClient",
+                "CurlClient", "TestSupport",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),

@@ -76,7 +76,7 @@ extension CurlClientTests {
                     if case .head = event { transfer?.pause() }
                 }
                 _ = await call.first { if case .head = $0 { true } else { false } }
-                try await Task.sleep(for: .milliseconds(200))
+                try await harness.pass(.milliseconds(120))
                 server.served.first?.write("cd")
                 try await call.act { $0.resume() }
                 let outcome = await call.outcome()

@@ -82,6 +82,21 @@ struct Harness: Sendable {
     func settle() async throws {
         for _ in 0..<3 { try await loop.submit {}.get() }
     }
+
+    /// Waits until the loop has run every timer that is due within `time` from now.
+    func pass(_ time: TimeAmount) async throws {
+        try await loop.scheduleTask(in: time) {}.futureResult.get()
+    }
+
+    /// Waits until what is counted stands still; nothing tells that the buffers towards a reader who paused are full.
+    /// - Returns: the count.
+    func untilStill(_ count: @Sendable () -> Int) async throws -> Int {
+        while true {
+            let before = count()
+            try await pass(.milliseconds(100))
+            if count() == before { return before }
+        }
+    }
 }
 
 /// One transfer under way, steered from a test.

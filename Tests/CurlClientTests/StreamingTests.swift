@@ -30,15 +30,7 @@ extension CurlClientTests {
                     if before == 0 { transfer?.pause() }
                 }
                 _ = await call.first { if case .body = $0 { true } else { false } }
-                // The kernel's socket buffers fill, then the server stalls: sending makes no progress any more.
-                var last = -1
-                var now = sent.withLock { $0 }
-                while now != last {
-                    last = now
-                    try await Task.sleep(for: .milliseconds(100))
-                    now = sent.withLock { $0 }
-                }
-                #expect(now < total)
+                #expect(try await harness.untilStill { sent.withLock { $0 } } < total)
                 #expect(received.withLock { $0 } <= 16_384)
                 try await call.act { $0.resume() }
                 let outcome = await call.outcome()
@@ -117,14 +109,7 @@ extension CurlClientTests {
                 }
                 var iterator = heads.makeAsyncIterator()
                 let channel = try #require(await iterator.next())
-                var last = -1
-                var now = sent.withLock { $0 }
-                while now != last {
-                    last = now
-                    try await Task.sleep(for: .milliseconds(100))
-                    now = sent.withLock { $0 }
-                }
-                #expect(now < total)
+                #expect(try await harness.untilStill { sent.withLock { $0 } } < total)
                 try await channel.setOption(.autoRead, value: true).get()
                 channel.read()
                 #expect(await call.outcome().body == "\(total)")

@@ -15,14 +15,9 @@ extension CurlClientTests {
         ) async throws {
             try await Harness.with(limits) { harness in
                 let server = try await ScriptedServer(on: harness.group, script: script)
-                let front = try await TLSFront(before: server, on: harness.group, alpn: alpn)
-                do {
-                    try await body(harness, server, front)
-                } catch {
-                    front.stop()
-                    throw error
-                }
-                front.stop()
+                let front = try await TLSFront(before: server, alpn: alpn)
+                try await body(harness, server, front)
+                try await front.stop()
                 await server.stop()
             }
         }
