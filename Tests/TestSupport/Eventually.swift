@@ -14,11 +14,7 @@ package func eventually(
     isolation: isolated (any Actor)? = #isolation,
     _ condition: () async throws -> Bool
 ) async throws {
-    let deadline = ContinuousClock.now + limit
-    while try await !condition() {
-        guard ContinuousClock.now < deadline else { throw DeadlinePassed(what: what, limit: limit) }
-        try await Task.sleep(for: interval)
-    }
+    try await eventualValue(what, within: limit, every: interval) { try await condition() ? () : nil }
 }
 
 /// Polls until `value` is there.
