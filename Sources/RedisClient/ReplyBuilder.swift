@@ -47,32 +47,30 @@ final class ReplyBuilder {
                     builder.add(.error(RedisServerError(message: String(decoding: bytes, as: UTF8.self))))
                 default: builder.add(.bytes(ByteBuffer(bytes: bytes)))
                 }
-                return placeholder()
+                return opaqueNonNull()
             },
             createArray: { task, count in
                 guard let builder = RedisClient.builder(of: task) else { return nil }
                 builder.open(count: Int(count))
-                return placeholder()
+                return opaqueNonNull()
             },
             createInteger: { task, value in
                 guard let builder = RedisClient.builder(of: task) else { return nil }
                 builder.add(.integer(Int(value)))
-                return placeholder()
+                return opaqueNonNull()
             },
             createNil: { task in
                 guard let builder = RedisClient.builder(of: task) else { return nil }
                 builder.add(.null)
-                return placeholder()
+                return opaqueNonNull()
             },
             freeObject: { _ in }
         )
     }
 }
 
-/// hiredis asks for an object and takes a null for "out of memory"; it looks at it no further.
-private let placeholderAddress = 1
-
-private func placeholder() -> UnsafeMutableRawPointer? { UnsafeMutableRawPointer(bitPattern: placeholderAddress) }
+/// hiredis asks for an object and takes a null for "out of memory"; it looks at it no further, so that any address does.
+private func opaqueNonNull() -> UnsafeMutableRawPointer? { UnsafeMutableRawPointer(bitPattern: 1) }
 
 private func builder(of task: UnsafePointer<redisReadTask>?) -> ReplyBuilder? {
     task?.pointee.privdata.map { Unmanaged<ReplyBuilder>.fromOpaque($0).takeUnretainedValue() }
