@@ -189,3 +189,22 @@ package struct ErrorBody: Sendable, Equatable {
         }
     }
 }
+
+extension ErrorBody.Kind {
+    /// The code that a status stands for (google.rpc.Code's own mapping, read the other way).
+    package static func of(status: Int) -> ErrorBody.Kind {
+        switch status {
+        case 401: .unauthenticated
+        case 403: .permissionDenied
+        case 404: .notFound
+        case 429: .resourceExhausted
+        case 499: .cancelled
+        case 501: .unimplemented
+        case 503: .unavailable
+        case 504, 408: .deadlineExceeded
+        case 400..<500: .invalidArgument
+        case 500: .internalError
+        default: .unavailable
+        }
+    }
+}
