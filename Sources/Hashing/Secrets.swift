@@ -6,12 +6,12 @@ package func hmacSHA256(key: [UInt8], message: [UInt8]) -> SHA256Digest {
     withUnsafeTemporaryAllocation(byteCount: SHA256Digest.byteCount, alignment: 8) { output in
         let start = output.baseAddress?.assumingMemoryBound(to: UInt8.self)
         let made = key.withUnsafeBytes { key in
-            // OpenSSL takes a null key for "the key of the last call".
+            // OpenSSL takes a null key for "the key of the last call": an empty one is any address, of which it reads no byte.
             var nothing: UInt8 = 0
-            return withUnsafeBytes(of: &nothing) { placeholder in
+            return withUnsafeBytes(of: &nothing) { anyAddress in
                 HMAC(
                     EVP_sha256(),
-                    key.baseAddress ?? placeholder.baseAddress,
+                    key.baseAddress ?? anyAddress.baseAddress,
                     Int32(key.count),
                     message,
                     message.count,
