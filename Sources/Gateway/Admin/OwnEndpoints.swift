@@ -97,10 +97,8 @@ package final class OwnEndpoints {
             guard case .success(let statistics) = result, statistics.mode == .connected else {
                 return exchange.responder.refuse(.queueUnavailable)
             }
-            target.queue.pause(quota: target.quota, pause.pauses)
-            let quota = target.quota.isEmpty ? "null" : "\"\(target.quota)\""
-            let text = #"{"upstream":"\#(target.upstream.name)","quota":\#(quota),"paused":\#(pause.pauses)}"#
-            Self.send(exchange, status: 200, "application/json", ByteBuffer(string: text))
+            target.queue.pause(quota: target.quota ?? "", pause.pauses)
+            Self.send(exchange, status: 200, "application/json", pause.confirmation(of: target))
         }
     }
 

@@ -1,5 +1,5 @@
+internal import Dialects
 internal import Foundation
-internal import HTTPWire
 internal import NIOCore
 internal import Pacing
 
@@ -30,11 +30,11 @@ struct PauseOrder: Equatable {
         name = text.removingPercentEncoding ?? text
     }
 
-    /// A queue and a quota of it; `quota` empty: all of them.
     struct Target {
         let upstream: UpstreamPlan
         let queue: QueueHandle
-        let quota: String
+        /// `nil`: all of the upstream.
+        let quota: String?
     }
 
     /// The quota of that name, else the upstream: names of quotas are told apart over all upstreams.
@@ -47,30 +47,23 @@ struct PauseOrder: Equatable {
         }
         for upstream in plan.upstreams where upstream.name == name {
             guard let queue = upstream.queue else { continue }
-            return Target(upstream: upstream, queue: queue, quota: "")
+            return Target(upstream: upstream, queue: queue, quota: nil)
         }
         return nil
+    }
+
+    /// The answer's body, as JSON.
+    func confirmation(of target: Target) -> ByteBuffer {
+        var body = ByteBuffer(staticString: #"{"upstream":"#)
+        body.writeJSON(target.upstream.name)
+        body.writeStaticString(#","quota":"#)
+        if let quota = target.quota { body.writeJSON(quota) } else { body.writeStaticString("null") }
+        body.writeString(#","paused":\#(pauses)}"#)
+        return body
     }
 
     /// All names that can be paused, for a 404.
     static func names(in plan: Plan) -> [String] {
         plan.upstreams.filter { $0.queue != nil }.flatMap { $0.quotas.quotas.map(\.name) + [$0.name] }
-    }
-}
-
-/// What a browser on this machine may be made to send by somebody else's page.
-enum LocalRequest {
-    /// Whether the Host is this machine and no page of another site asks.
-    static func isOwn(_ fields: FieldBlock) -> Bool {
-        guard let host = fields.string(.host), isLoopback(host) else { return false }
-        guard let origin = fields.string(.origin) else { return true }
-        return origin == "http://" + host
-    }
-
-    private static func isLoopback(_ host: String) -> Bool {
-        // A port is added where there is none, for the form of an address to listen on.
-        let address = ListenAddress(host) ?? ListenAddress(host + ":80")
-        guard case .tcp? = address else { return false }
-        return address?.isPrivate ?? false
     }
 }
