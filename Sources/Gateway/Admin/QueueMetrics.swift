@@ -68,17 +68,14 @@ enum QueueMetrics {
     }
 
     private static func calls(_ readings: [Reading], into text: inout PrometheusText) {
-        let counted: [(String, String, KeyPath<QueueCounters, Int>)] = [
+        let counted: [Counter] = [
             ("gateway_queue_entered_total", "Calls that asked for a slot.", \.entered),
             ("gateway_queue_grants_total", "Slots that this replica got in time.", \.grants),
             ("gateway_queue_hand_backs_total", "Slots given back, as no byte was sent in them.", \.handBacks),
             ("gateway_queue_stale_grants_total", "Slots that came too late to be used; they went back.", \.stale),
             ("gateway_queue_left_total", "Calls whose callers left while they waited.", \.left),
         ]
-        for (name, help, counter) in counted {
-            text.family(name, "counter", help)
-            for reading in readings { text.sample(name, label(reading), reading.statistics.counters[keyPath: counter]) }
-        }
+        for counter in counted { write(counter, of: readings, into: &text) }
         let refused: [(String, KeyPath<QueueCounters, Int>)] = [
             ("full", \.queueFull), ("too_long", \.tooLong), ("timed_out", \.timedOut), ("too_large", \.tooLarge),
             ("unavailable", \.unavailable),
@@ -107,16 +104,13 @@ enum QueueMetrics {
                 text.sample("gateway_queue_store_state", label(reading) + [("state", state.rawValue)], holds ? 1 : 0)
             }
         }
-        let counted: [(String, String, KeyPath<QueueCounters, Int>)] = [
+        let counted: [Counter] = [
             ("gateway_queue_store_calls_total", "Calls to the queue's store.", \.calls),
             ("gateway_queue_store_losses_total", "Times that this replica lost the store and paced itself.", \.losses),
             ("gateway_queue_store_resyncs_total", "Times that all waiting calls were entered again.", \.resyncs),
             ("gateway_queue_store_clock_jumps_total", "Times that the store's clock jumped.", \.jumps),
         ]
-        for (name, help, counter) in counted {
-            text.family(name, "counter", help)
-            for reading in readings { text.sample(name, label(reading), reading.statistics.counters[keyPath: counter]) }
-        }
+        for counter in counted { write(counter, of: readings, into: &text) }
         text.family("gateway_queue_store_failures_total", "counter", "Calls to the store that failed, by reason.")
         for reading in readings {
             for reason in QueueFailure.allCases {
@@ -126,6 +120,15 @@ enum QueueMetrics {
                     reading.statistics.counters.failuresByReason[reason] ?? 0
                 )
             }
+        }
+    }
+
+    private typealias Counter = (name: String, help: String, value: KeyPath<QueueCounters, Int>)
+
+    private static func write(_ counter: Counter, of readings: [Reading], into text: inout PrometheusText) {
+        text.family(counter.name, "counter", counter.help)
+        for reading in readings {
+            text.sample(counter.name, label(reading), reading.statistics.counters[keyPath: counter.value])
         }
     }
 
