@@ -101,7 +101,6 @@ import Testing
             return .none
         }
         #expect(!asked)
-        #expect(!plan.countsTokens)
     }
 
     @Test("A calendar window carries its next reset, reckoned anew when it has passed or the clock was set back")

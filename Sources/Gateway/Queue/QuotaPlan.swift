@@ -27,27 +27,27 @@ package final class QuotaPlan: Sendable {
     }
 
     package let quotas: [Configuration.Quota]
-    /// Calls have to be measured.
-    package let countsTokens: Bool
     private let resets: [ResetMemo?]
+    /// The buckets where models count that are too many to have their own; `nil`: one bucket for all of them anyway.
+    private let overflows: [String?]
 
     package init(quotas: [Configuration.Quota]) {
         self.quotas = quotas
-        countsTokens = quotas.contains(where: \.countsTokens)
         resets = quotas.map { $0.reset.map(ResetMemo.init) }
+        overflows = quotas.map { $0.scope == .model ? "\($0.name)/*" : nil }
     }
 
     /// - Parameters:
     ///   - model: as the call names it; `nil` where it names none.
     ///   - method: as `CallShape` has it.
     ///   - items: of a batch; 1 for anything else.
-    ///   - now: seconds since 1970, for calendar windows.
+    ///   - now: seconds since 1970, asked for by calendar windows.
     ///   - tokens: an estimate, asked for where a quota counts them.
     package func charges(
         model: String?,
         method: CallMethod?,
         items: Int,
-        now: Int,
+        now: @autoclosure () -> Int,
         tokens: () -> TokenEstimate
     ) -> Outcome {
         var charges: [QuotaCharge] = []
@@ -66,7 +66,7 @@ package final class QuotaPlan: Sendable {
             charges.append(
                 QuotaCharge(
                     quota: index,
-                    cost: .init(bucket(index, model: model, now: now), units: units, isEstimate: quota.countsTokens)
+                    cost: .init(bucket(index, model: model, now: now()), units: units, isEstimate: quota.countsTokens)
                 )
             )
         }
@@ -89,16 +89,15 @@ package final class QuotaPlan: Sendable {
         return quota.models.contains { Glob.matches(model, pattern: $0) }
     }
 
-    private func bucket(_ index: Int, model: String?, now: Int) -> BucketSpec {
+    private func bucket(_ index: Int, model: String?, now: @autoclosure () -> Int) -> BucketSpec {
         let quota = quotas[index]
-        let isByModel = quota.scope == .model
         return BucketSpec(
-            name: isByModel ? "\(quota.name)/\(model ?? "")" : quota.name,
+            name: quota.scope == .model ? "\(quota.name)/\(model ?? "")" : quota.name,
             limit: quota.limit,
             per: quota.per,
             burst: quota.burst,
-            reset: resets[index].map { .seconds($0.next(after: now)) },
-            overflow: isByModel ? "\(quota.name)/*" : nil
+            reset: resets[index].map { .seconds($0.next(after: now())) },
+            overflow: overflows[index]
         )
     }
 }
