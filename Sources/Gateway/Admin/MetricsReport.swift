@@ -1,5 +1,6 @@
 internal import Dialects
 package import NIOCore
+internal import Pacing
 
 /// `GET /metrics`: this replica's own counters, for Prometheus to sum; names begin with `gateway_`.
 extension StatsReport {
@@ -113,7 +114,8 @@ extension StatsReport {
         for key in keys {
             guard let usage = snapshot.counters.tokens[key] else { continue }
             let labels = [
-                ("client", key.client), ("gen_ai_request_model", key.model), ("gen_ai_provider_name", "gcp.gemini"),
+                ("client", key.client), ("gen_ai_request_model", key.model.text),
+                ("gen_ai_provider_name", "gcp.gemini"),
             ]
             text.sample(
                 "gateway_gen_ai_client_token_usage_total",

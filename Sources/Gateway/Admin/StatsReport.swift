@@ -59,11 +59,11 @@ package final class StatsReport: Sendable {
     private func clusterPart(_ view: ClusterStats.View) -> StatsDocument.Cluster {
         var part = StatsDocument.Cluster()
         part.replicas = view.replicas
-        part.requests = view.totals.values["requests"] ?? 0
+        part.requests = view.totals.values[CounterName("requests")] ?? 0
         part.inFlight = view.gauges.reduce(0) { $0 + $1.inFlight }
         part.users = view.users
         for (name, count) in view.totals.values {
-            let parts = name.split(separator: "\t").map(String.init)
+            let parts = name.parts
             if parts.count == 2, parts[0] == "status" { part.byStatus[parts[1]] = count }
             if parts.count == 3, parts[0] == "route" { part.byRoute[parts[1], default: [:]][parts[2]] = count }
         }
@@ -98,16 +98,20 @@ package final class StatsReport: Sendable {
     }
 
     private func limitsPart(_ totals: FlatCounters) -> [StatsDocument.Limit] {
-        plan.configuration.limits.map { limit in
-            let prefix = limit.name + "\t"
-            let top = totals.denials.filter { $0.key.hasPrefix(prefix) }
-                .sorted { ($0.value, $1.key) > ($1.value, $0.key) }
+        var denied: [String: [StatsDocument.Limit.Denied]] = [:]
+        for (name, count) in totals.denials {
+            let parts = name.parts
+            guard parts.count == 2 else { continue }
+            denied[parts[0], default: []].append(.init(key: parts[1], denied: count))
+        }
+        return plan.configuration.limits.map { limit in
+            let top = (denied[limit.name] ?? [])
+                .sorted { ($0.denied, $1.key) > ($1.denied, $0.key) }
                 .prefix(10)
-                .map { StatsDocument.Limit.Denied(key: String($0.key.dropFirst(prefix.count)), denied: $0.value) }
             return .init(
                 name: limit.name,
-                allowed: totals.values["limit\t\(limit.name)\tallowed"] ?? 0,
-                denied: totals.values["limit\t\(limit.name)\tdenied"] ?? 0,
+                allowed: totals.values[CounterName("limit", limit.name, "allowed")] ?? 0,
+                denied: totals.values[CounterName("limit", limit.name, "denied")] ?? 0,
                 top: Array(top)
             )
         }
@@ -116,10 +120,10 @@ package final class StatsReport: Sendable {
     private func cachePart(_ view: ClusterStats.View) -> StatsDocument.Cache {
         var part = StatsDocument.Cache()
         let values = view.totals.values
-        part.hits = values["cache\thits"] ?? 0
-        part.misses = values["cache\tmisses"] ?? 0
-        part.collapsed = values["cache\tcollapsed"] ?? 0
-        part.stale = values["cache\tstale"] ?? 0
+        part.hits = values[CounterName("cache", "hits")] ?? 0
+        part.misses = values[CounterName("cache", "misses")] ?? 0
+        part.collapsed = values[CounterName("cache", "collapsed")] ?? 0
+        part.stale = values[CounterName("cache", "stale")] ?? 0
         let asked = part.hits + part.misses + part.collapsed
         part.ratio = asked == 0 ? 0 : Double(part.hits + part.collapsed) / Double(asked)
         part.bytes = view.gauges.reduce(0) { $0 + $1.cacheBytes }
@@ -130,25 +134,24 @@ package final class StatsReport: Sendable {
     }
 
     private func tokensPart(_ totals: FlatCounters, kind: String = "tokens") -> [StatsDocument.Tokens] {
-        var rows: [String: StatsDocument.Tokens] = [:]
+        var rows: [LoopCounters.TokenKey: StatsDocument.Tokens] = [:]
         for (name, count) in totals.values {
-            let parts = name.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
+            let parts = name.parts
             guard parts.count == 4, parts[0] == kind else { continue }
-            var row =
-                rows[parts[1] + "\t" + parts[2]]
-                ?? .init(client: parts[1], model: parts[2], input: 0, output: 0, cost: 0)
+            let key = LoopCounters.TokenKey(client: parts[1], model: ExactName(parts[2]))
+            var row = rows[key] ?? .init(client: parts[1], model: parts[2], input: 0, output: 0, cost: 0)
             if parts[3] == "input" { row.input = count } else { row.output = count }
-            rows[parts[1] + "\t" + parts[2]] = row
+            rows[key] = row
         }
         return rows.values
             .map { row in
                 var row = row
-                if let price = plan.configuration.prices.first(where: { $0.model == row.model }) {
+                if let price = plan.configuration.prices.first(where: { ExactName($0.model) == ExactName(row.model) }) {
                     row.cost = (Double(row.input) * price.input + Double(row.output) * price.output) / 1_000_000
                 }
                 return row
             }
-            .sorted { ($0.client, $0.model) < ($1.client, $1.model) }
+            .sorted { ($0.client, ExactName($0.model)) < ($1.client, ExactName($1.model)) }
     }
 
     private func quotasPart(_ view: ClusterStats.View) async -> [StatsDocument.Quota] {
@@ -159,12 +162,9 @@ package final class StatsReport: Sendable {
             }
         }
         QuotaRows.merge(view.gauges, into: &rows)
-        for name in view.totals.values.keys.sorted() {
-            let parts = name.split(separator: "\t").map(String.init)
-            guard parts.count == 3, parts[0] == "uncovered" else { continue }
-            rows.append(.init(name: "", upstream: parts[1], model: parts[2]))
-        }
-        return rows
+        let uncovered = view.totals.values.keys.map(\.parts).filter { $0.count == 3 && $0[0] == "uncovered" }
+            .sorted { ($0[1], ExactName($0[2])) < ($1[1], ExactName($1[2])) }
+        return rows + uncovered.map { .init(name: "", upstream: $0[1], model: $0[2]) }
     }
 
     private func upstreamsPart(_ own: TelemetrySnapshot) async -> [StatsDocument.Upstream] {

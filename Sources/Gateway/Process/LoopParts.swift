@@ -42,7 +42,7 @@ final class LoopParts {
             routes: configuration.routes.count,
             limits: configuration.limits.count,
             upstreams: configuration.upstreams.count,
-            pricedModels: Set(configuration.prices.map(\.model))
+            pricedModels: configuration.prices.map(\.model)
         )
         telemetry.onUncovered = { upstream, model in
             shared.warnings.warn(

@@ -18,13 +18,14 @@ package final class ElsewhereUse: Sendable {
     private static let lookInterval = TimeAmount.seconds(1)
     private static let bucketLimit = 1_000
 
-    private let notices = Mutex<[String: Notice]>([:])
+    private let notices = Mutex<[ExactName: Notice]>([:])
 
     package init() {}
 
     /// Whether a refusal is to be looked at now.
     package func begin(_ bucket: String, now: NIODeadline) -> Bool {
-        notices.withLock { notices in
+        let bucket = ExactName(bucket)
+        return notices.withLock { notices in
             if let last = notices[bucket]?.lastLook { if now < last + Self.lookInterval { return false } }
             if notices[bucket] == nil, notices.count >= Self.bucketLimit {
                 notices = notices.filter { $0.value.until > now }
@@ -43,6 +44,7 @@ package final class ElsewhereUse: Sendable {
         // Our count lags by up to a second.
         let units = whole - used
         guard units >= max(1, whole / 20) else { return false }
+        let bucket = ExactName(bucket)
         return notices.withLock { notices in
             var notice = notices[bucket] ?? Notice(units: 0, lastLook: now, until: now, warnedUntil: now)
             notice.units = units
@@ -56,7 +58,7 @@ package final class ElsewhereUse: Sendable {
 
     /// Units that others used, as last noticed; 0 a window later.
     package func units(of bucket: String, now: NIODeadline) -> Int {
-        notices.withLock { $0[bucket].flatMap { now < $0.until ? $0.units : nil } ?? 0 }
+        notices.withLock { $0[ExactName(bucket)].flatMap { now < $0.until ? $0.units : nil } ?? 0 }
     }
 }
 
@@ -71,7 +73,8 @@ extension OutboundCall {
             let name = bucket.name
             let whole = bucket.named.stated ?? quota.whole
             queue.statistics().whenSuccess { statistics in
-                guard let used = statistics.quotas.first(where: { $0.name == name })?.used else { return }
+                let row = statistics.quotas.first { ExactName($0.name) == ExactName(name) }
+                guard let used = row?.used else { return }
                 let warns = upstream.elsewhere.note(name, whole: whole, used: used, per: quota.per, now: .now())
                 guard warns else { return }
                 logger.warning(

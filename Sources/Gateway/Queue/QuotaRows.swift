@@ -30,9 +30,9 @@ enum QuotaRows {
     /// Puts the other replicas' waiting calls in the place of this one's alone.
     static func merge(_ gauges: [ReplicaGauges], into rows: inout [StatsDocument.Quota]) {
         for index in rows.indices {
-            let bucket = rows[index].model.map { "\(rows[index].name)/\($0)" } ?? rows[index].name
+            let bucket = ExactName(rows[index].model.map { "\(rows[index].name)/\($0)" } ?? rows[index].name)
             let waiting = gauges.flatMap(\.waiting).filter {
-                $0.upstream == rows[index].upstream && $0.bucket == bucket
+                $0.upstream == rows[index].upstream && ExactName($0.bucket) == bucket
             }
             rows[index].waiting = waiting.reduce(0) { $0 + $1.count }
             rows[index].waitingByClient = waiting.reduce(into: [:]) { $0.merge($1.byClient, uniquingKeysWith: +) }

@@ -1,4 +1,5 @@
 package import Dialects
+internal import Pacing
 internal import Synchronization
 
 /// Tokens that a call will take, told before it is sent.
@@ -52,8 +53,10 @@ package final class TokenEstimator: Sendable {
     }
 
     private static let modelLimit = 512
+    /// Models beyond the limit learn together.
+    private static let others = ExactName("")
 
-    private let models = Mutex<[String: Model]>([:])
+    private let models = Mutex<[ExactName: Model]>([:])
 
     package init() {}
 
@@ -61,7 +64,7 @@ package final class TokenEstimator: Sendable {
     ///   - model: as the call names it; empty: none.
     ///   - produces: the call makes text, which costs output tokens.
     package func estimate(_ size: PromptSize, model: String, produces: Bool) -> TokenEstimate {
-        let model = models.withLock { $0[model] ?? $0[""] } ?? Model()
+        let model = models.withLock { $0[ExactName(model)] ?? $0[Self.others] } ?? Model()
         let input =
             Double(size.textBytes) * model.text.value + Double(size.images) * model.image.value
             + Double(size.mediaBytes) * model.media.value + Double(size.files) * model.file.value
@@ -72,8 +75,8 @@ package final class TokenEstimator: Sendable {
     /// What a call took that was answered to its end.
     package func learn(_ usage: TokenUsage, of size: PromptSize, model name: String, produces: Bool) {
         models.withLock { models in
-            // Models beyond the limit learn together.
-            let name = models[name] != nil || models.count < Self.modelLimit ? name : ""
+            let own = ExactName(name)
+            let name = models[own] != nil || models.count < Self.modelLimit ? own : Self.others
             var model = models.removeValue(forKey: name) ?? Model()
             learn(Double(usage.input), of: size, into: &model)
             if produces { model.output.observe(Double(usage.output) / Double(size.candidates), weight: 1) }

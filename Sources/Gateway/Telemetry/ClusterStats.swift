@@ -1,5 +1,6 @@
 internal import Logging
 internal import NIOCore
+internal import Pacing
 internal import RedisClient
 internal import Synchronization
 
@@ -26,7 +27,7 @@ package actor ClusterStats {
     private var sent = FlatCounters()
     /// Names the totals in Redis, as long as they are the same.
     private var epoch: String?
-    private var usersWithoutRedis: [(at: NIODeadline, users: Set<String>)] = []
+    private var usersWithoutRedis: [(at: NIODeadline, users: Set<ExactName>)] = []
     private let liveReplicas: LiveReplicas
 
     private static let interval = Duration.seconds(1)
@@ -77,7 +78,7 @@ package actor ClusterStats {
                 cacheEntries: cache.entries
             )
         ]
-        view.users = usersWithoutRedis.reduce(into: Set<String>()) { $0.formUnion($1.users) }.count
+        view.users = usersWithoutRedis.reduce(into: Set<ExactName>()) { $0.formUnion($1.users) }.count
         guard let redis else { return view }
         let slots = keys.userSlots(secondsSinceEpoch: WallClock.seconds())
         async let totals = redis.send(["HGETALL", .text(keys.totals)], timeout: Self.timeout)
@@ -91,7 +92,7 @@ package actor ClusterStats {
             let denialsReply = try? await denials, let usersReply = try? await users
         else { return view }
         view.isShared = true
-        view.totals = FlatCounters(values: totalsReply.integersByName, denials: denialsReply.integersByName)
+        view.totals = FlatCounters(values: totalsReply.counters, denials: denialsReply.counters)
         view.gauges = gaugesReply.pairs.compactMap {
             ReplicaGauges.decode($0.1.bytes.map { Array($0.readableBytesView) } ?? [])
         }
@@ -142,20 +143,18 @@ package actor ClusterStats {
         }
     }
 
-    private func arguments(change: FlatCounters, gauges: ReplicaGauges, users: Set<String>) -> [RedisArgument] {
+    private func arguments(change: FlatCounters, gauges: ReplicaGauges, users: Set<ExactName>) -> [RedisArgument] {
         var arguments: [RedisArgument] = [
             .text(telemetry.replica), .bytes(gauges.encoded()), .integer(change.values.count),
             .integer(change.denials.count),
         ]
-        for (field, increment) in change.values {
-            arguments.append(.text(field))
-            arguments.append(.integer(increment))
+        for counters in [change.values, change.denials] {
+            for (name, increment) in counters {
+                arguments.append(.text(name.field))
+                arguments.append(.integer(increment))
+            }
         }
-        for (member, increment) in change.denials {
-            arguments.append(.text(member))
-            arguments.append(.integer(increment))
-        }
-        arguments.append(contentsOf: users.map { .text($0) })
+        arguments.append(contentsOf: users.map { .text($0.text) })
         return arguments
     }
 

@@ -1,49 +1,48 @@
 internal import Dialects
+internal import Pacing
 package import ResponseCache
 
 /// Counters under the names by which the cluster's totals keep them: one flat map of fields, so that adding is HINCRBY.
-///
-/// A name's parts are separated by tabs, which no configured name and no status holds.
 struct FlatCounters: Sendable, Equatable {
-    private(set) var values: [String: Int] = [:]
-    /// `limit\tkey`
-    private(set) var denials: [String: Int] = [:]
+    private(set) var values: [CounterName: Int] = [:]
+    /// By limit and key.
+    private(set) var denials: [CounterName: Int] = [:]
 
     init() {}
 
     init(snapshot: TelemetrySnapshot, cache: CacheCounts, configuration: Configuration) {
         let counters = snapshot.counters
-        values["requests"] = counters.requests
+        values[CounterName("requests")] = counters.requests
         for (row, statuses) in counters.byRouteAndStatus.enumerated() {
             let route = row < configuration.routes.count ? configuration.routes[row].name : ""
             for (column, count) in statuses.enumerated() where count > 0 {
-                values["status\t\(column + 100)", default: 0] += count
-                if !route.isEmpty { values["route\t\(route)\t\(column + 100)"] = count }
+                values[CounterName("status", "\(column + 100)"), default: 0] += count
+                if !route.isEmpty { values[CounterName("route", route, "\(column + 100)")] = count }
             }
         }
         for (index, limit) in configuration.limits.enumerated() {
-            values["limit\t\(limit.name)\tallowed"] = counters.limitAllowed[index]
-            values["limit\t\(limit.name)\tdenied"] = counters.limitDenied[index]
+            values[CounterName("limit", limit.name, "allowed")] = counters.limitAllowed[index]
+            values[CounterName("limit", limit.name, "denied")] = counters.limitDenied[index]
         }
         for (kind, map) in [("tokens", counters.tokens), ("saved", counters.savedTokens)] {
             for (key, tokens) in map {
-                values["\(kind)\t\(key.client)\t\(key.model)\tinput"] = tokens.input
-                values["\(kind)\t\(key.client)\t\(key.model)\toutput"] = tokens.output
+                values[CounterName(kind, key.client, key.model.text, "input")] = tokens.input
+                values[CounterName(kind, key.client, key.model.text, "output")] = tokens.output
             }
         }
         for (key, count) in counters.uncovered {
-            values["uncovered\t\(configuration.upstreams[key.upstream].name)\t\(key.model)"] = count
+            values[CounterName("uncovered", configuration.upstreams[key.upstream].name, key.model.text)] = count
         }
         for (key, count) in counters.denials {
-            denials["\(configuration.limits[key.limit].name)\t\(key.key)"] = count
+            denials[CounterName(configuration.limits[key.limit].name, key.key.text)] = count
         }
-        values["cache\thits"] = cache.hits
-        values["cache\tmisses"] = cache.misses
-        values["cache\tcollapsed"] = cache.collapsed
-        values["cache\tstale"] = cache.stale
+        values[CounterName("cache", "hits")] = cache.hits
+        values[CounterName("cache", "misses")] = cache.misses
+        values[CounterName("cache", "collapsed")] = cache.collapsed
+        values[CounterName("cache", "stale")] = cache.stale
     }
 
-    init(values: [String: Int], denials: [String: Int]) {
+    init(values: [CounterName: Int], denials: [CounterName: Int]) {
         self.values = values
         self.denials = denials
     }
@@ -61,7 +60,10 @@ struct FlatCounters: Sendable, Equatable {
         denials.merge(other.denials, uniquingKeysWith: +)
     }
 
-    private static func difference(_ now: [String: Int], _ before: [String: Int]) -> [String: Int] {
+    private static func difference(
+        _ now: [CounterName: Int],
+        _ before: [CounterName: Int]
+    ) -> [CounterName: Int] {
         now.reduce(into: [:]) { changes, entry in
             let change = entry.value - (before[entry.key] ?? 0)
             if change != 0 { changes[entry.key] = change }

@@ -1,5 +1,6 @@
 package import Dialects
 package import NIOCore
+package import Pacing
 package import ResponseCache
 
 /// One loop's counters: plain integers that only the loop touches, read by hopping to it.
@@ -7,7 +8,7 @@ package struct LoopCounters: Sendable {
     /// A label pair of `gateway_tokens`.
     package struct TokenKey: Hashable, Sendable {
         package var client: String
-        package var model: String
+        package var model: ExactName
     }
 
     package var requests = 0
@@ -31,12 +32,12 @@ package struct LoopCounters: Sendable {
 
     package struct DeniedKey: Hashable, Sendable {
         package var limit: Int
-        package var key: String
+        package var key: ExactName
     }
 
     package struct UncoveredModel: Hashable, Sendable {
         package var upstream: Int
-        package var model: String
+        package var model: ExactName
     }
 
     package init(routes: Int, limits: Int, upstreams: Int) {
@@ -55,15 +56,15 @@ package final class LoopTelemetry {
     /// Called with a model that no quota covers, the first time that this loop meets it.
     package var onUncovered: ((_ upstream: Int, _ model: String) -> Void)?
     /// Users (else addresses) of the last second, drained by the cluster's publisher.
-    package private(set) var recentUsers: Set<String> = []
+    package private(set) var recentUsers: Set<ExactName> = []
 
     private static let mapLimit = 4_096
     private static let userLimit = 50_000
 
-    private let pricedModels: Set<String>
+    private let pricedModels: Set<ExactName>
 
-    package init(routes: Int, limits: Int, upstreams: Int, pricedModels: Set<String> = []) {
-        self.pricedModels = pricedModels
+    package init(routes: Int, limits: Int, upstreams: Int, pricedModels: [String] = []) {
+        self.pricedModels = Set(pricedModels.map(ExactName.init))
         counters = LoopCounters(routes: routes, limits: limits, upstreams: upstreams)
     }
 
@@ -83,10 +84,10 @@ package final class LoopTelemetry {
     }
 
     package func seen(user: String) {
-        if recentUsers.count < Self.userLimit { recentUsers.insert(user) }
+        if recentUsers.count < Self.userLimit { recentUsers.insert(ExactName(user)) }
     }
 
-    package func drainUsers() -> Set<String> {
+    package func drainUsers() -> Set<ExactName> {
         defer { recentUsers.removeAll(keepingCapacity: true) }
         return recentUsers
     }
@@ -95,7 +96,7 @@ package final class LoopTelemetry {
 
     package func denied(_ limit: Int, key: String) {
         counters.limitDenied[limit] += 1
-        let denied = LoopCounters.DeniedKey(limit: limit, key: key)
+        let denied = LoopCounters.DeniedKey(limit: limit, key: ExactName(key))
         if counters.denials[denied] != nil || counters.denials.count < Self.mapLimit {
             counters.denials[denied, default: 0] += 1
         }
@@ -103,7 +104,7 @@ package final class LoopTelemetry {
 
     package func uncovered(upstream: Int, model: String?) {
         guard let model else { return }
-        let key = LoopCounters.UncoveredModel(upstream: upstream, model: model)
+        let key = LoopCounters.UncoveredModel(upstream: upstream, model: ExactName(model))
         if let count = counters.uncovered[key] {
             counters.uncovered[key] = count + 1
         } else if counters.uncovered.count < Self.mapLimit {
@@ -118,7 +119,7 @@ package final class LoopTelemetry {
 
     /// A kept answer saved the tokens that it had cost.
     package func saved(_ answer: StoredAnswer, client: String, model: String?, dialect: Dialect) {
-        guard dialect == .gemini, let model, pricedModels.contains(model) else { return }
+        guard dialect == .gemini, let model, pricedModels.contains(ExactName(model)) else { return }
         var scanner = UsageScanner()
         scanner.feed(answer.body)
         guard let tokens = scanner.usage else { return }
@@ -135,7 +136,7 @@ package final class LoopTelemetry {
         client: String,
         model: String
     ) {
-        let key = LoopCounters.TokenKey(client: client, model: model)
+        let key = LoopCounters.TokenKey(client: client, model: ExactName(model))
         if let used = counters[keyPath: map][key] {
             counters[keyPath: map][key] = TokenUsage(
                 input: used.input + tokens.input,

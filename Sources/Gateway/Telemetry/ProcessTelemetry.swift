@@ -1,5 +1,6 @@
 internal import Dialects
 package import NIOCore
+package import Pacing
 
 /// All loops' counters, summed when somebody looks.
 package final class ProcessTelemetry: Sendable {
@@ -26,8 +27,8 @@ package final class ProcessTelemetry: Sendable {
     }
 
     /// Who called since the last time, to be counted once over all replicas.
-    package func drainUsers() async -> Set<String> {
-        var users: Set<String> = []
+    package func drainUsers() async -> Set<ExactName> {
+        var users: Set<ExactName> = []
         for loop in loops {
             let part = try? await loop.eventLoop.submit { loop.value.drainUsers() }.get()
             users.formUnion(part ?? [])

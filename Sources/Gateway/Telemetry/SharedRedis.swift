@@ -36,7 +36,10 @@ extension RedisReply {
         return stride(from: 0, to: array.count - 1, by: 2).map { (array[$0].string ?? "", array[$0 + 1]) }
     }
 
-    var integersByName: [String: Int] {
-        pairs.reduce(into: [:]) { names, pair in names[pair.0] = pair.1.string.flatMap(Int.init) }
+    /// What is no whole number is left out.
+    var counters: [CounterName: Int] {
+        pairs.reduce(into: [:]) { counters, pair in
+            counters[CounterName(field: pair.0)] = pair.1.string.flatMap(Int.init)
+        }
     }
 }
