@@ -200,13 +200,12 @@ package final class CacheStep {
         recipient: (any AnswerRecipient)? = nil,
         leftAfterSending: (() -> Void)? = nil
     ) {
-        exchange.responder.notes.beats = request.beats
         let outbound = OutboundCall(request: request, worker: worker, recipient: recipient ?? exchange.responder)
         exchange.responder.source = outbound
         let responder = exchange.responder
         exchange.onLeave = {
+            responder.took(outbound.timingsNow)
             outbound.cancel()
-            responder.took(outbound.timings)
             // What was sent may have been done, though nobody waits for its answer.
             if outbound.timings.calledUpstream { leftAfterSending?() }
         }
@@ -214,7 +213,6 @@ package final class CacheStep {
     }
 
     private func lead(_ token: FillToken, _ exchange: Exchange, _ request: OutboundRequest) {
-        exchange.responder.notes.beats = request.beats
         let fill = CacheFill(
             token: token,
             caller: exchange.responder,
@@ -268,8 +266,9 @@ package final class CacheStep {
             arrival: exchange.arrival,
             deadlines: CallDeadlines(arrival: exchange.arrival, route: route, preferences: preferences),
             requestID: exchange.responder.notes.requestID,
-            beats: shape.framing == .serverSentEvents
-                || (route.upstream.dialect == .http && RequestPreferences.takesEventsOnly(exchange.head.fields))
+            beats: route.upstream.sendsHeartbeats
+                && (shape.framing == .serverSentEvents
+                    || (route.upstream.dialect == .http && RequestPreferences.takesEventsOnly(exchange.head.fields)))
         )
     }
 }

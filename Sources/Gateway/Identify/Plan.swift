@@ -98,11 +98,15 @@ package final class UpstreamPlan: Sendable {
     package let waitingBytes = WaitingBytes()
     package let fairBy: Configuration.Queue.FairBy
     package let heartbeat: TimeAmount
+    /// Calls wait here, and who waits may get signs of life.
+    package var sendsHeartbeats: Bool { queue != nil && heartbeat > .zero }
     package let retries: Int
     package let replayBody: Int
     package let breaker: Breaker
     package let quotas: QuotaPlan
+    /// What its answers taught of the tokens that calls take.
     package let tokens = TokenEstimator()
+    /// Use of its quotas by others.
     package let elsewhere = ElsewhereUse()
     /// `nil`: no quota, nothing waits.
     package let queue: QueueHandle?

@@ -113,7 +113,7 @@ extension OutboundCall {
     }
 
     func startHeartbeat() {
-        guard request.beats, request.upstream.heartbeat > .zero else { return }
+        guard request.beats else { return }
         heartbeat = worker.eventLoop.assumeIsolated().scheduleTask(in: request.upstream.heartbeat) { [weak self] in
             guard let self else { return }
             // Until the queue has told a position it may still refuse the call, with a status of its own.

@@ -17,8 +17,8 @@ package final class Responder: AnswerRecipient {
         case waiting
         /// A heartbeat began the answer: 200 and an event stream, before its outcome is known.
         case beating
-        /// So it did, and then the upstream answered with an error or no event stream, whose words are collected.
-        case failing
+        /// So it did, and then came what is no stream of events.
+        case failing(LateError)
         case streaming
         case done
     }
@@ -39,8 +39,6 @@ package final class Responder: AnswerRecipient {
     private let arrival: NIODeadline
     private let clock: any EventLoop
     private var isPaused = false
-    /// The upstream's error that came after a heartbeat; its body is `nil` where it cannot be read.
-    private var lateError: (status: Int, body: ByteBuffer?) = (0, nil)
 
     /// - Parameter clock: its connection's loop.
     package init(reply: any ReplyWriter, arrival: NIODeadline, clock: any EventLoop) {
@@ -52,7 +50,7 @@ package final class Responder: AnswerRecipient {
     // MARK: An upstream's answer
 
     package func waiting(position: Int, expected: TimeAmount) {
-        guard state == .waiting || state == .beating, notes.beats,
+        guard state == .waiting || state == .beating,
             let beat = notes.form.heartbeat(position: position, wait: Duration(expected))
         else { return }
         if state == .waiting {
@@ -77,20 +75,18 @@ package final class Responder: AnswerRecipient {
             builder.addUpstream(head.fields, limitsAreOurs: !notes.limits.isEmpty)
             builder.addNotes(notes, timings: head.timings, gatewayTime: takeGatewayTime())
             reply.start(status: head.status, fields: builder.take(), body: head.length.map { .fixed($0) } ?? .stream)
-        case .beating where Self.isSuccess(head.status) && head.fields.continuesEvents:
+        case .beating where head.fields.continuesEvents(status: head.status):
             state = .streaming
         case .beating:
-            // The 200 is out: the upstream's error, or what is no stream of events, can only be told in the stream.
-            state = .failing
-            lateError = (head.status, head.fields.hasCoding ? nil : ByteBuffer())
+            state = .failing(LateError(status: head.status, fields: head.fields))
         case .failing, .streaming, .done: break
         }
     }
 
     package func answerBytes(_ bytes: ByteBuffer) {
-        if state == .failing {
-            let room = UpstreamErrorFrame.bodyLimit - (lateError.body?.readableBytes ?? 0)
-            if bytes.readableBytes > room { lateError.body = nil } else { lateError.body?.writeImmutableBuffer(bytes) }
+        if case .failing(var error) = state {
+            error.take(bytes)
+            state = .failing(error)
         }
         guard state == .streaming else { return }
         reply.write(bytes)
@@ -101,7 +97,7 @@ package final class Responder: AnswerRecipient {
     }
 
     package func answerEnded(_ timings: CallTimings) {
-        if state == .failing { return endFailing() }
+        if case .failing(let error) = state { return end(with: error) }
         guard state == .streaming else { return }
         self.timings = timings
         reply.end()
@@ -110,9 +106,9 @@ package final class Responder: AnswerRecipient {
 
     package func answerBroke() {
         guard state != .done else { return }
-        if state == .failing {
-            lateError.body = nil
-            return endFailing()
+        if case .failing(var error) = state {
+            error.breakOff()
+            return end(with: error)
         }
         reply.cut()
         finish()
@@ -164,14 +160,14 @@ package final class Responder: AnswerRecipient {
             finish()
         case .beating:
             let block = try? FieldBlock(parsing: fields.buffer)
-            if Self.isSuccess(status), block?.continuesEvents ?? false {
+            if block?.continuesEvents(status: status) ?? false {
                 reply.write(body)
                 reply.end()
                 finish()
             } else {
-                state = .failing
-                lateError = (status, block?.hasCoding ?? true ? nil : body)
-                endFailing()
+                var error = LateError(status: status, fields: block)
+                error.take(body)
+                end(with: error)
             }
         case .failing, .streaming, .done: break
         }
@@ -203,15 +199,10 @@ package final class Responder: AnswerRecipient {
         source?.resumeAnswer()
     }
 
-    private static func isSuccess(_ status: Int) -> Bool { (200..<300).contains(status) }
-
-    private func endFailing() {
-        if Self.isSuccess(lateError.status), lateError.body?.readableBytes == 0 {
-            // Done, with nothing to tell.
-            reply.end()
-            return finish()
-        }
-        end(with: UpstreamErrorFrame.make(status: lateError.status, body: lateError.body, in: notes.form))
+    private func end(with error: LateError) {
+        guard error.isNone else { return end(with: error.frame(in: notes.form)) }
+        reply.end()
+        finish()
     }
 
     /// A stream that has begun tells its error in the dialect's own frame; a dialect without one is cut.

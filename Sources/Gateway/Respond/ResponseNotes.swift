@@ -4,8 +4,6 @@ package import Dialects
 package struct ResponseNotes {
     package var requestID = RequestID.made(high: 0, low: 0)
     package var form = ErrorForm.problem
-    /// The caller's side waits for server-sent events, so a heartbeat may begin the answer.
-    package var beats = false
     /// Empty: the route has no limits.
     package var limits: [LimitNote] = []
     package var cacheStatus: CacheStatus?

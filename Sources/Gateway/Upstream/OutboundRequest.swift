@@ -14,7 +14,7 @@ package struct OutboundRequest {
     package var arrival: NIODeadline
     package var deadlines: CallDeadlines
     package var requestID: RequestID
-    /// The caller takes server-sent events while it waits.
+    /// Signs of life may begin the answer while the call waits for its slot.
     package var beats: Bool
 
     package var upstream: UpstreamPlan { route.upstream }

@@ -17,14 +17,13 @@ package enum UpstreamFields {
         // A key that the gateway knows stays here, and none goes beside the gateway's own.
         let hasOwnKey = request.caller.client != nil || !upstream.key.isEmpty
         if isHTTP {
-            // Signs of life go before an answer of whose coding nobody could be told any more.
-            let mayBeat = request.beats && upstream.queue != nil && upstream.heartbeat > .zero
             fields.add(block) { field in
                 guard let field else { return true }
-                return !isOurs(field) && !(mayBeat && field == .acceptEncoding)
+                return !isOurs(field) && !(request.beats && field == .acceptEncoding)
                     && !CallerKey.holdsKey(field, dialect: .http, isKnown: hasOwnKey)
             }
-            if mayBeat { fields.add(line: "accept-encoding: identity\r\n") }
+            // Behind signs of life nobody could be told of a coding any more.
+            if request.beats { fields.add(line: "accept-encoding: identity\r\n") }
         } else {
             fields.add(block, known: upstream.forwardedFields) { upstream.dialect.forwards($0) }
             // Kept answers are replayed to every caller, and usage is read from them.

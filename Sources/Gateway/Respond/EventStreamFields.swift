@@ -2,9 +2,9 @@ internal import HTTPWire
 
 /// Whether an answer fits behind signs of life, which have begun a stream of events in plain text.
 extension FieldBlock {
-    /// An answer that does not name its type is taken for what was asked for.
-    var continuesEvents: Bool {
-        !hasCoding && string(.contentType).map { Self.isEventStream($0) } ?? true
+    /// - Parameter status: of the answer. One that does not name its type is taken for what was asked for.
+    func continuesEvents(status: Int) -> Bool {
+        (200..<300).contains(status) && !hasCoding && string(.contentType).map { Self.isEventStream($0) } ?? true
     }
 
     /// Its body cannot be read as it is.
