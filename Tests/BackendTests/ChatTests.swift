@@ -108,31 +108,35 @@ import Testing
 
     @Test("done is sent after the commit, not before")
     func doneAfterCommit() async throws {
-        try await TestBackend.run { backend in
-            let lock = try ServerProcess([
-                "psql", backend.database.url, "-c", "BEGIN", "-c", "LOCK TABLE message", "-c", "SELECT 'locked'", "-c",
-                "SELECT pg_sleep(1)", "-c", "ROLLBACK",
-            ])
-            try await lock.waitUntilLogged("locked")
-            let start = ContinuousClock.now
-            let answer = try await backend.send(.post, "/chat", #"{"message": "Hm?", "stream": true}"#)
-            #expect(start.duration(to: .now) > .milliseconds(500))
-            #expect(serverSentEvents(answer.text).last?.name == "done")
+        try await TestBackend.run(live: true) { backend in
+            var caller: ServerProcess?
+            try await backend.whileLocked("message") {
+                caller = try streamingCaller(backend)
+                try await backend.untilBlocked()
+                try await caller?.waitUntilLogged("event: delta")
+                #expect(caller?.log.contains("event: done") == false)
+            }
+            try await caller?.waitUntilLogged("event: done")
             #expect(try await backend.messageCount() == "2")
         }
+    }
+
+    /// A process that asks for a streamed turn and writes what comes of it into its log.
+    private func streamingCaller(_ backend: TestBackend) throws -> ServerProcess {
+        let port = try #require(backend.client.port)
+        let fields = TestBackend.signed(method: "POST", path: "/chat", user: "ann")
+        return try ServerProcess(
+            ["curl", "-sN", "http://127.0.0.1:\(port)/chat", "-d", #"{"message": "Hm?", "stream": true}"#]
+                + ["-H", "content-type: application/json"]
+                + fields.flatMap { ["-H", "\($0.name): \($0.value)"] }
+        )
     }
 
     @Test("A caller that leaves: the turn is finished and stored")
     func callerLeaves() async throws {
         try await TestBackend.run(live: true) { backend in
             backend.stub.hold()
-            let port = try #require(backend.client.port)
-            let fields = TestBackend.signed(method: "POST", path: "/chat", user: "ann")
-            let caller = try ServerProcess(
-                ["curl", "-sN", "http://127.0.0.1:\(port)/chat", "-d", #"{"message": "Hm?", "stream": true}"#]
-                    + ["-H", "content-type: application/json"]
-                    + fields.flatMap { ["-H", "\($0.name): \($0.value)"] }
-            )
+            let caller = try streamingCaller(backend)
             try await caller.waitUntilLogged("event: delta")
             try await eventually("the model is held") { backend.stub.heldCount == 1 }
             #expect(try await backend.messageCount() == "0")

@@ -123,6 +123,28 @@ struct TestBackend: Sendable {
         return [HTTPField.Name("x-user-id")!: user, HTTPField.Name("x-sluice-signature")!: signature]
     }
 
+    /// Keeps everybody else from a table for as long as `body` runs.
+    func whileLocked(_ table: String, _ body: () async throws -> Void) async throws {
+        let pool = PostgresPool(endpoint: try PostgresEndpoint(url: database.url), logger: Logger(label: "lock"))
+        try await pool.transaction { connection in
+            try await connection.query("LOCK TABLE \(table)")
+            try await body()
+        }
+        await pool.close()
+    }
+
+    /// Waits until a statement waits for what `whileLocked` holds.
+    func untilBlocked() async throws {
+        try await eventually("a statement waits for the lock") {
+            try await database.sql(
+                """
+                SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database
+                WHERE NOT granted AND datname = current_database()
+                """
+            ) != "0"
+        }
+    }
+
     func messageCount() async throws -> String {
         try await database.sql("SELECT count(*) FROM message")
     }
