@@ -11,8 +11,9 @@ extension AgentState {
         latest = now
         let jumped = !learnTime(reply, sent: sent, now: now)
         seen = max(seen, reply.seq)
-        // What the store told before it was lost is what a roll call asks for.
-        let isLasting = reply.rollCall == nil
+        // What the store told before it was lost is what a roll call asks for; by a clock that jumped, buckets have let go of
+        // what still counts.
+        let isLasting = reply.rollCall == nil && !jumped
         if reply.peers != nil, isLasting { told.removeAll(keepingCapacity: true) }
         if reply.peers != nil {
             expected = expected.filter { $0.value.at + $0.value.wait > now }
@@ -26,6 +27,11 @@ extension AgentState {
             mine = first.number == reply.number ? first : nil
             flying.removeFirst()
         }
+        if reply.rollCall == nil {
+            toldInRollCall = nil
+        } else if mine?.items.contains(where: \.operation.isCounted) == true {
+            toldInRollCall = RollCallAsked(run: run, epoch: reply.epoch)
+        }
         if owesUse, mine != nil { owesUse = isTellingUse }
         if isLasting, !untold.isEmpty, !owesUse {
             let names = Set(reply.buckets.map(\.name))
@@ -33,8 +39,9 @@ extension AgentState {
         }
         guard wasConnected else {
             // It lives. What it granted meanwhile did not know of what was used here.
-            let stamp = GrantStamp(time: reply.now, epoch: reply.epoch)
-            for ticket in reply.grants { pending.append(Item(operation: .back(ticket, stamp, requeue: false))) }
+            for (ticket, stamp) in zip(reply.grants, reply.stamps) {
+                pending.append(Item(operation: .back(ticket, stamp, requeue: false)))
+            }
             if reply.number == 0 { connect(now: now) } else { nextProbe = min(nextProbe, now) }
             return
         }
@@ -46,9 +53,7 @@ extension AgentState {
                 take(result, for: item, now: now)
             }
         }
-        for (index, ticket) in reply.grants.enumerated() {
-            let gone = reply.gone.indices.contains(index) ? reply.gone[index] : []
-            let stamp = GrantStamp(time: reply.now, epoch: reply.epoch, gone: gone)
+        for (ticket, stamp) in zip(reply.grants, reply.stamps) {
             grant(ticket, stamp, localLife: 0, now: now)
         }
         compareCount(reply, now: now)
@@ -134,6 +139,11 @@ extension AgentState {
         let asked = RollCallAsked(run: run, epoch: reply.epoch)
         guard !jumped, answeredRollCall != asked, let time = clock.latest(at: now) else { return }
         answeredRollCall = asked
+        if let told = toldInRollCall, told != asked {
+            // The store is another, or fell back, within the roll call; no number that it told shows whether it knows that.
+            seen = max(seen, reply.seq + 1)
+            toldInRollCall = nil
+        }
         if !pauses.isEmpty { pending.append(Item(operation: .pauses(pauses))) }
         pending.append(Item(operation: .report(reports(time: time, now: now))))
         // It may be over as soon as all have answered.

@@ -38,10 +38,8 @@ extension AgentState {
             record(grant, actual)
             if grant.localLife == 0, grant.stamp.epoch == epoch {
                 let settle = QueueOperation.settle(grant.ticket, grant.stamp, costs: actual)
-                // A long answer outlives what the store remembers of an idle lane. Only then: a lane states figures anew, and
-                // what a limit that holds no longer let be booked would be taken for what another would have.
-                let isLong = latest > grant.deadline.micros + Pace.laneMemory / 2
-                items.append(Item(operation: settle, lane: isLong ? grant.waiter.lane : nil))
+                // A long answer outlives what the store remembers of an idle lane.
+                items.append(Item(operation: settle, lane: grant.waiter.lane))
             } else {
                 let corrections = corrections(grant, actual)
                 items += corrections

@@ -97,6 +97,8 @@ package struct AgentState: Sendable {
     var mismatchSince: Micros?
     var answeredRollCall: RollCallAsked?
     var inRollCall = false
+    /// In which roll call the store heard of bookings that it counts only when that is over.
+    var toldInRollCall: RollCallAsked?
     /// What the last newcomer of a bucket was told, and when.
     var expected: [String: (wait: Micros, at: Micros)] = [:]
     /// The epoch of which the store was told that its clock jumped.
@@ -376,8 +378,8 @@ package struct AgentState: Sendable {
         )
         local = pacing
         for (item, result) in zip(items, reply.results) { take(result, for: item, now: now) }
-        for ticket in reply.grants {
-            grant(ticket, GrantStamp(time: reply.now, epoch: reply.epoch), localLife: localLife, now: now)
+        for (ticket, stamp) in zip(reply.grants, reply.stamps) {
+            grant(ticket, stamp, localLife: localLife, now: now)
         }
         localDue = reply.due.map { max($0 - time, 500) + now } ?? Pace.never
     }

@@ -174,7 +174,7 @@ local function refuse(b, granted, hold, learned)
     b.backoff = min(b.per[1], again and b.backoff * 2 or max(1, floor(b.per[1] / effective(b))))
     b.hold = max(b.hold, now + b.backoff)
   end
-  if learned >= 1 and learned < effective(b) then b.learned = learned end
+  if learned >= 1 and (b.learned == 0 or learned < b.learned) then b.learned = learned end
   b.raise = now + LEARNED_WINDOWS * b.per[1]
   b.refused = now
 end
@@ -320,8 +320,8 @@ local function tellBucket(b, out, paused)
     end
   end
   for _, value in ipairs({
-    b.name, b.limit[1], b.learned, b.per[1], life(b), b.burst[1], b.used, b.hold, b.reset,
-    (b.paused or paused) and 1 or 0, ready(b, 1), b.refusals, #booked / 2,
+    b.name, b.limit[1], effective(b) < b.limit[1] and b.learned or 0, b.per[1], life(b), b.burst[1], b.used, b.hold,
+    b.reset, (b.paused or paused) and 1 or 0, ready(b, 1), b.refusals, #booked / 2,
   }) do out[#out + 1] = value end
   for _, value in ipairs(booked) do out[#out + 1] = value end
 end

@@ -63,10 +63,21 @@ local function firstThatFits()
   return nil, kept, due
 end
 
+-- By bucket how many had gone before it; then what is booked, where the limits allow less than it asks for.
+local function counts(t, lane)
+  local list, booked, isLess = ofBuckets(lane, 'gone'), {}, false
+  for i, name in ipairs(lane.set) do
+    booked[i] = min(t.costs[i], effective(bucket(name)))
+    isLess = isLess or booked[i] < t.costs[i]
+  end
+  for _, units in ipairs(isLess and booked or {}) do list[#list + 1] = units end
+  return list
+end
+
 local function pushed(t)
-  local gone = ofBuckets(lanes[t.lane], 'gone')
-  local parts = {'g', pack('>I8I8I8I1', now, G.epoch, G.seq + 1, #gone)}
-  for i, count in ipairs(gone) do parts[i + 2] = pack('>I8', count) end
+  local list = counts(t, lanes[t.lane])
+  local parts = {'g', pack('>I8I8I8I1', now, G.epoch, G.seq + 1, #list)}
+  for i, count in ipairs(list) do parts[i + 2] = pack('>I8', count) end
   return table.concat(parts) .. t.text
 end
 
@@ -111,7 +122,7 @@ local function grant(t, key, lane, kept, severalLanes)
   G.seq = G.seq + 1
   local owner = record(R_, t.owner)
   if owner then owner.granted = now end
-  if t.owner == me then granted[#granted + 1], granted[#granted + 2] = t.text, ofBuckets(lane, 'gone') end
+  if t.owner == me then granted[#granted + 1], granted[#granted + 2] = t.text, counts(t, lane) end
   if severalLanes then settleWithOthers(t, key, lane) end
   if next(G.owed) then
     for _, name in ipairs(lane.set) do

@@ -16,6 +16,12 @@ local startRollCall, answerRollCall
 local tellsAll = false
 local operations = {}
 
+-- In a roll call only when that is over: until then a lower number shows what was lost.
+local function countBooking()
+  local roll = G.rolling and record(G_, 'roll')
+  if roll then roll.bookings = roll.bookings + 1 else G.seq = G.seq + 1 end
+end
+
 -- e ticket, patience µs (-1: again)
 function operations.e()
   local t, sharedLane = placed(arg())
@@ -37,16 +43,21 @@ end
 -- l ticket
 function operations.l() part(ticket(arg()), 0) end
 
--- b ticket, granted at, epoch, requeue 0|1
+-- Of a grant: made at, epoch, n, n × units booked; n = 0: as the ticket asks.
+local function stampArg(t)
+  local time, epoch, booked = numberArg(), numberArg(), {}
+  for i = 1, numberArg() do booked[i] = numberArg() end
+  return time, epoch, #booked > 0 and booked or t.costs
+end
+
+-- b ticket, stamp, requeue 0|1
 function operations.b()
-  local t, time, epoch, requeue = ticket(arg()), numberArg(), numberArg(), arg() == '1'
-  local lane = lanes[t.lane]
+  local t = ticket(arg())
+  local time, epoch, booked = stampArg(t)
+  local lane, requeue = lanes[t.lane], arg() == '1'
   if not lane then return end
   if epoch == G.epoch then
-    for i, name in ipairs(lane.set) do
-      local b = bucket(name)
-      book(b, -min(t.costs[i], effective(b)), time + t.allowance)
-    end
+    for i, name in ipairs(lane.set) do book(bucket(name), -booked[i], time + t.allowance) end
   end
   undo(t, lane, requeue)
 end
@@ -65,18 +76,18 @@ function operations.r()
   undo(t, lane, requeue)
 end
 
--- s ticket, granted at, epoch, n, n × cost
+-- s ticket, stamp, n, n × cost
 function operations.s()
-  local t, time, epoch, costs = ticket(arg()), numberArg(), numberArg(), {}
+  local t = ticket(arg())
+  local time, epoch, booked = stampArg(t)
+  local costs = {}
   for i = 1, numberArg() do costs[i] = numberArg() end
   local lane = lanes[t.lane]
   if not lane or epoch ~= G.epoch then return end
   for i, name in ipairs(lane.set) do
-    local b = bucket(name)
-    local difference = costs[i] - min(t.costs[i], effective(b))
-    if difference ~= 0 then book(b, difference, time + t.allowance) end
+    if costs[i] ~= booked[i] then book(bucket(name), costs[i] - booked[i], time + t.allowance) end
   end
-  if not G.rolling then G.seq = G.seq + 1 end
+  countBooking()
   local change = share(lane, costs) - share(lane, t.costs)
   if change == 0 then return end
   account(lane, t, 0, 0, change, true)
@@ -157,7 +168,7 @@ function operations.u()
   local figures = figuresArg()
   local b, uses = stated(figures), usesArg()
   for _, use in ipairs(uses) do book(b, use[2], min(use[1], now + ALLOWANCE)) end
-  if not G.rolling then G.seq = G.seq + 1 end
+  countBooking()
   local roll = G.rolling and record(G_, 'roll')
   if roll and roll.answered[me] then
     local known = roll.known[figures.name] or {figures = figures, told = 0, sent = {}}

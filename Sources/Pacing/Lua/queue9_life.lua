@@ -4,6 +4,7 @@ startRollCall = function(forced)
   records[G_]['roll'] = {
     began = now, closing = 0, ends = now + ROLL_CALL, forced = forced or former and former.forced, answered = {},
     informed = 0, seen = 0, need = forced and G.known or 0, known = {}, back = (former and former.back or 0) + back,
+    bookings = former and former.bookings or 0,
   }
   back = 0
   G.rolling = true
@@ -78,7 +79,7 @@ local function endRollCall()
   records[G_]['roll'] = false
   G.rolling = false
   local isLost = roll.forced or roll.seen > G.seq or not everyone
-  G.seq = max(G.seq, roll.seen)
+  G.seq = max(G.seq, roll.seen) + roll.bookings
   if isLost then restart(roll, everyone and roll.need > 0) end
 end
 
@@ -210,7 +211,6 @@ if number > 0 then
 end
 
 -- Shortly before a replica is taken for dead all are to call: the pacer may be silent too.
-local DEATH_NOTICE = 1250000
 local dueToCall = -1
 if G.pacer == me then
   dueToCall = G.due

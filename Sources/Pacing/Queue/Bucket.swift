@@ -204,7 +204,8 @@ struct Bucket: Sendable {
             backoff = min(per.value, again ? backoff * 2 : max(1, per.value / effective))
             hold = max(hold, now + backoff)
         }
-        if let stated, stated >= 1, stated < effective { learned = stated }
+        // Also one above a limit that holds only until a newer configuration is alone.
+        if let stated, stated >= 1, learned == 0 || stated < learned { learned = stated }
         raiseAt = now + Pace.learnedWindows * per.value
         refusedAt = now
     }

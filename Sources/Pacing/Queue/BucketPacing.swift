@@ -92,7 +92,7 @@ extension Bucket {
         return BucketState(
             name: name,
             limit: limit.value,
-            learned: learned > 0 ? learned : nil,
+            learned: effective < limit.value ? learned : nil,
             per: per.value,
             life: life,
             burst: burst.value,

@@ -121,6 +121,8 @@ struct RollCall: Sendable {
     var forced: Bool
     /// By how much the clock was set back: what is booked lies so far ahead until the buckets are rebuilt.
     var back: Micros
+    /// Settlements and reports of own use since it began, or since one that it took the place of did.
+    var bookings: Int
     var answered: Set<String> = []
     /// Of these the ones that had known others before: a newcomer's answer says nothing of what is missing.
     var informed = 0

@@ -60,18 +60,23 @@ package struct LaneFigures: Sendable, Hashable {
     }
 }
 
-/// When and in which life of the buckets a grant was made: what takes it back must name both.
+/// When and in which life of the buckets a grant was made, and what was booked for it: what takes it back must name all.
 package struct GrantStamp: Sendable, Hashable {
     package var time: Micros
     package var epoch: Micros
     /// Of each of its lane's buckets, how many had gone before it; empty where that is not known.
     package var gone: [Int]
+    /// Units of each of its lane's buckets, where the limits that held then allowed less than it asked for; else empty.
+    package var booked: [Int]
 
-    package init(time: Micros, epoch: Micros, gone: [Int] = []) {
+    package init(time: Micros, epoch: Micros, gone: [Int] = [], booked: [Int] = []) {
         self.time = time
         self.epoch = epoch
         self.gone = gone
+        self.booked = booked
     }
+
+    func units(of ticket: QueueTicket) -> [Int] { booked.isEmpty ? ticket.costs : booked }
 }
 
 /// Units of a bucket that were used at a time, as a replica's own ledger has them.
@@ -128,6 +133,14 @@ package enum QueueOperation: Sendable {
     case report([BucketReport])
     /// What the replica was told is paused or was resumed: of two that differ the later one holds.
     case pauses([QuotaPause])
+
+    /// Books: a store that fell back to before it is behind.
+    var isCounted: Bool {
+        switch self {
+        case .used, .settle: true
+        default: false
+        }
+    }
 }
 
 /// An operator's word on a quota, and when it was given by the store's clock.
@@ -181,8 +194,8 @@ package struct QueueReply: Sendable, Equatable {
     /// When the roll call ends; nil outside one.
     package var rollCall: Micros?
     package var grants: [QueueTicket]
-    /// One for each grant: of each of its lane's buckets, how many had gone before it.
-    package var gone: [[Int]] = []
+    /// One for each grant.
+    package var stamps: [GrantStamp] = []
     /// One for each result: of each of its lane's buckets, how many had entered before it; empty where it did not enter.
     package var entered: [[Int]] = []
     /// After a `beat`: what was paused or resumed, by quota.

@@ -161,8 +161,7 @@ extension QueueState {
             part(ticket)
             return false
         }
-        let stamp = GrantStamp(time: now, epoch: epoch, gone: gone(before: ticket))
-        pushes.append((ticket.owner, .grant(ticket, stamp, seq: seq + 1)))
+        pushes.append((ticket.owner, .grant(ticket, stamp(for: ticket), seq: seq + 1)))
         if owner.pushed == 0 { replicas[ticket.owner]?.pushed = now }
         return true
     }
@@ -170,7 +169,7 @@ extension QueueState {
     private mutating func grant(_ ticket: QueueTicket, lane: Int, kept: [Int: Int]) {
         seq += 1
         replicas[ticket.owner]?.granted = now
-        if ticket.owner == me { granted.append((ticket, gone(before: ticket))) }
+        if ticket.owner == me { granted.append((ticket, stamp(for: ticket))) }
         if lanes.count > 1 { settleWithOthers(ticket, lane: lane) }
         for key in debts(to: lanes[lane]) {
             if let owing = owed[key] { owed[key] = max(0, owing - 1) }
@@ -199,8 +198,15 @@ extension QueueState {
         Lane.Mark(time: now, served: lanes[lane].served, totals: lanes[lane].buckets.map { buckets[$0].total })
     }
 
-    private func gone(before ticket: QueueTicket) -> [Int] {
-        laneIndex(ticket.lane).map { lanes[$0].buckets.map { buckets[$0].gone } } ?? []
+    private func stamp(for ticket: QueueTicket) -> GrantStamp {
+        let own = laneIndex(ticket.lane).map { lanes[$0].buckets } ?? []
+        let booked = zip(own, ticket.costs).map { min($1, buckets[$0].effective) }
+        return GrantStamp(
+            time: now,
+            epoch: epoch,
+            gone: own.map { buckets[$0].gone },
+            booked: booked == ticket.costs ? [] : booked
+        )
     }
 
     /// Where its urgency may be owed a slot. Which bucket blocks it changes from slot to slot: all that it needs count.

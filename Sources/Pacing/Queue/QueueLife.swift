@@ -23,7 +23,8 @@ extension QueueState {
             began: now,
             ends: now + Pace.rollCall,
             forced: forced || rollCall?.forced == true,
-            back: (rollCall?.back ?? 0) + setBack
+            back: (rollCall?.back ?? 0) + setBack,
+            bookings: rollCall?.bookings ?? 0
         )
         setBack = 0
         if forced {
@@ -65,7 +66,7 @@ extension QueueState {
         guard now >= call.ends else { return }
         rollCall = nil
         let isLost = call.forced || call.seen > seq || !all
-        seq = max(seq, call.seen)
+        seq = max(seq, call.seen) + call.bookings
         if isLost { restart(call, rebuild: all && call.need > 0) }
     }
 

@@ -7,9 +7,8 @@ extension QueueState {
         case .back(let ticket, let stamp, let requeue):
             guard let lane = laneIndex(ticket.lane) else { return .none }
             if stamp.epoch == epoch {
-                for (bucket, cost) in zip(lanes[lane].buckets, ticket.costs) {
-                    let amount = min(cost, buckets[bucket].effective)
-                    buckets[bucket].book(-amount, at: stamp.time + ticket.allowance, now: now)
+                for (bucket, units) in zip(lanes[lane].buckets, stamp.units(of: ticket)) {
+                    buckets[bucket].book(-units, at: stamp.time + ticket.allowance, now: now)
                 }
             }
             undo(ticket, lane: lane, requeue: requeue)
@@ -44,7 +43,7 @@ extension QueueState {
         case .used(let figures, let uses):
             let index = state(figures)
             for use in uses { buckets[index].book(use.units, at: min(use.at, now + Pace.allowance), now: now) }
-            if rollCall == nil { seq += 1 }
+            countBooking()
             addToRollCall(figures, uses)
         case .report(let reports): answer(reports, isInformed: call.peers > 0)
         }
@@ -97,20 +96,21 @@ extension QueueState {
 
     private mutating func settle(_ ticket: QueueTicket, _ stamp: GrantStamp, costs: [Int]) {
         guard stamp.epoch == epoch, let lane = laneIndex(ticket.lane) else { return }
-        var differences: [Int] = []
-        for (index, bucket) in lanes[lane].buckets.enumerated() where index < costs.count {
-            let difference = costs[index] - min(ticket.costs[index], buckets[bucket].effective)
-            differences.append(costs[index] - ticket.costs[index])
-            if difference != 0 {
-                buckets[bucket].book(difference, at: stamp.time + ticket.allowance, now: now)
-            }
+        for (bucket, (cost, units)) in zip(lanes[lane].buckets, zip(costs, stamp.units(of: ticket)))
+        where cost != units {
+            buckets[bucket].book(cost - units, at: stamp.time + ticket.allowance, now: now)
         }
-        if rollCall == nil { seq += 1 }
+        countBooking()
         let change = share(lane, costs: costs) - share(lane, ticket)
         guard change != 0 else { return }
         flows.account(root: lanes[lane].root, ticket, waiters: 0, charge: change, front: true)
-        chargeShared(lane, ticket, costs: differences)
+        chargeShared(lane, ticket, costs: zip(costs, ticket.costs).map { $0 - $1 })
         heads.removeAll(keepingCapacity: true)
+    }
+
+    /// In a roll call only when that is over: until then a lower number shows what was lost.
+    private mutating func countBooking() {
+        if rollCall == nil { seq += 1 } else { rollCall?.bookings += 1 }
     }
 
     /// Corrects its client's tags in buckets that lanes share; where there is none, none is made.

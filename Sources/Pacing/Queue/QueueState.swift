@@ -49,7 +49,7 @@ package struct QueueState: Sendable {
     var heads: [LaneKey: QueueTicket] = [:]
     var advanced: Set<Int> = []
     var redirected: [LaneKey: LaneKey] = [:]
-    var granted: [(ticket: QueueTicket, gone: [Int])] = []
+    var granted: [(ticket: QueueTicket, stamp: GrantStamp)] = []
     var pushes: [(replica: String, push: QueuePush)] = []
 
     /// - Parameter run: of the store that this is; another one in a call starts a roll call. Empty: the first one does.
@@ -143,7 +143,7 @@ package struct QueueState: Sendable {
             due: dueToCall,
             rollCall: rollCall?.ends,
             grants: granted.map(\.ticket),
-            gone: granted.map(\.gone),
+            stamps: granted.map(\.stamp),
             pauses: tellsAll ? pauses.values.sorted { $0.quota.utf8Precedes($1.quota) } : [],
             buckets: states(),
             peers: peers

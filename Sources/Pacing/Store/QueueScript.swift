@@ -69,24 +69,26 @@ package enum QueueScript {
 
     private static func append(_ operation: QueueOperation, to arguments: inout [RedisArgument]) {
         func ticket(_ ticket: QueueTicket) -> RedisArgument { .bytes(TicketCoding.encode(ticket)) }
+        func stamp(_ stamp: GrantStamp) -> [RedisArgument] {
+            [.integer(stamp.time), .integer(stamp.epoch), .integer(stamp.booked.count)]
+                + stamp.booked.map { .integer($0) }
+        }
         func flag(_ value: Bool) -> RedisArgument { value ? "1" : "0" }
         switch operation {
         case .enter(let entering, let patience):
             arguments += ["e", ticket(entering), .integer(patience ?? -1)]
         case .leave(let leaving):
             arguments += ["l", ticket(leaving)]
-        case .back(let granted, let stamp, let requeue):
-            arguments += ["b", ticket(granted), .integer(stamp.time), .integer(stamp.epoch), flag(requeue)]
-        case .refused(let granted, let stamp, let buckets, let hold, let learned, let requeue):
+        case .back(let granted, let given, let requeue):
+            arguments += ["b", ticket(granted)] + stamp(given) + [flag(requeue)]
+        case .refused(let granted, let given, let buckets, let hold, let learned, let requeue):
             arguments += [
-                "r", ticket(granted), .integer(stamp.time), .integer(hold ?? -1), .integer(max(0, learned ?? 0)),
+                "r", ticket(granted), .integer(given.time), .integer(hold ?? -1), .integer(max(0, learned ?? 0)),
                 flag(requeue), .integer(buckets.count),
             ]
             for bucket in buckets { arguments.append(.text(bucket)) }
-        case .settle(let granted, let stamp, let costs):
-            arguments += [
-                "s", ticket(granted), .integer(stamp.time), .integer(stamp.epoch), .integer(costs.count),
-            ]
+        case .settle(let granted, let given, let costs):
+            arguments += ["s", ticket(granted)] + stamp(given) + [.integer(costs.count)]
             for cost in costs { arguments.append(.integer(cost)) }
         case .estimate(let waiting):
             arguments += ["w", ticket(waiting)]

@@ -10,6 +10,11 @@ extension QueueScript {
         else { throw .failed("no answer of the queue's script") }
         var numbers: [Int] = []
         for part in parts[..<8] { numbers.append(try number(part)) }
+        let tickets = try self.tickets(grants)
+        var stamps: [GrantStamp] = []
+        for (ticket, counts) in zip(tickets, try counts(grants, every: 2)) {
+            stamps.append(stamp(ticket, counts, time: numbers[0], epoch: numbers[3]))
+        }
         return QueueReply(
             now: numbers[0],
             number: numbers[1],
@@ -20,8 +25,8 @@ extension QueueScript {
             waiting: numbers[5],
             due: numbers[6] < 0 ? nil : numbers[6],
             rollCall: numbers[7] < 0 ? nil : numbers[7],
-            grants: try tickets(grants),
-            gone: try counts(grants, every: 2),
+            grants: tickets,
+            stamps: stamps,
             entered: try counts(results, every: 4),
             pauses: try self.pauses(pauses),
             buckets: try buckets(told),
@@ -38,12 +43,24 @@ extension QueueScript {
         case UInt8(ascii: "r"): return .rollCall
         case UInt8(ascii: "g"):
             guard let time = message.readInteger(as: Int.self), let epoch = message.readInteger(as: Int.self),
-                let seq = message.readInteger(as: Int.self), let gone = counts(&message),
+                let seq = message.readInteger(as: Int.self), let counts = counts(&message),
                 let ticket = TicketCoding.decode(ArraySlice(message.readableBytesView))
             else { return nil }
-            return .grant(ticket, GrantStamp(time: time, epoch: epoch, gone: gone), seq: seq)
+            return .grant(ticket, stamp(ticket, counts, time: time, epoch: epoch), seq: seq)
         default: return nil
         }
+    }
+
+    /// - Parameter counts: by bucket how many had gone before it, and behind these what was booked where that is less than
+    ///   it asked for.
+    private static func stamp(_ ticket: QueueTicket, _ counts: [Int], time: Micros, epoch: Micros) -> GrantStamp {
+        let buckets = ticket.costs.count
+        return GrantStamp(
+            time: time,
+            epoch: epoch,
+            gone: Array(counts.prefix(buckets)),
+            booked: Array(counts.dropFirst(buckets))
+        )
     }
 
     private static func number(_ reply: RedisReply) throws(QueueStoreError) -> Int {

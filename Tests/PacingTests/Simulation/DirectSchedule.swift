@@ -93,8 +93,7 @@ final class DirectSchedule {
     private func learn(_ outcome: QueueState.Outcome, of me: String) {
         seq = max(seq, outcome.reply.seq)
         epoch = outcome.reply.epoch
-        for ticket in outcome.reply.grants {
-            let stamp = GrantStamp(time: outcome.reply.now, epoch: outcome.reply.epoch)
+        for (ticket, stamp) in zip(outcome.reply.grants, outcome.reply.stamps) {
             granted[me, default: []].append(Granted(ticket: ticket, stamp: stamp))
         }
         for (replica, push) in outcome.pushes {

@@ -108,9 +108,7 @@ enum Sabotage: String, CaseIterable {
     }
 
     private func slots(_ outcome: QueueState.Outcome) -> [(QueueTicket, GrantStamp)] {
-        var slots = outcome.reply.grants.map { ticket in
-            (ticket, GrantStamp(time: outcome.reply.now, epoch: outcome.reply.epoch))
-        }
+        var slots = Array(zip(outcome.reply.grants, outcome.reply.stamps))
         for case (_, .grant(let ticket, let stamp, _)) in outcome.pushes { slots.append((ticket, stamp)) }
         return slots
     }

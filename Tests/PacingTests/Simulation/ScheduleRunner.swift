@@ -93,8 +93,7 @@ enum ScheduleRunner {
         ProcessInfo.processInfo.environment["PACING_WORKERS"].flatMap(Int.init)
         ?? ProcessInfo.processInfo.activeProcessorCount
 
-    /// - Parameter known: seeds whose violation is known; they have a test of their own.
-    static func run(seeds: Range<Int>, except known: Set<Int>) async -> Tally {
+    static func run(seeds: Range<Int>) async -> Tally {
         let progress = Progress(first: seeds.lowerBound)
         return await withTaskGroup(of: Tally.self) { group in
             for _ in 0..<workers {
@@ -103,7 +102,6 @@ enum ScheduleRunner {
                     while progress.failures.load(ordering: .relaxed) < patience {
                         let seed = progress.next.wrappingAdd(1, ordering: .relaxed).oldValue
                         guard seed < seeds.upperBound else { break }
-                        if known.contains(seed) { continue }
                         run(seed, &tally)
                         if tally.failures.last?.seed == seed { progress.failures.wrappingAdd(1, ordering: .relaxed) }
                     }
