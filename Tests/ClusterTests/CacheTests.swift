@@ -29,7 +29,7 @@ struct CacheTests {
     @Test("A hit on one replica is a hit on all, whatever the order of members and the white space")
     func hitOnAll() async throws {
         let deployment = try await Deployment.start(.init(replicas: 2, configuration: Self.cached))
-        let key = ["x-goog-api-key: \(Deployment.key)"]
+        let key = [Deployment.keyField]
         let first = try await HTTP.send(
             "POST",
             deployment.address(of: 0) + Paths.embed,

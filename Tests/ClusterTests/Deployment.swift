@@ -152,8 +152,7 @@ final class Deployment: Sendable {
 
     /// How many calls of a replica wait for a slot.
     func waiting(of replica: Int = 0) async throws -> Int {
-        let quotas = try await stats(of: replica)["quotas"] as? [[String: Any]] ?? []
-        return quotas.compactMap { $0["waiting"] as? Int }.reduce(0, +)
+        try await quotas(of: replica).compactMap { $0["waiting"] as? Int }.reduce(0, +)
     }
 
     func replicas(knownTo replica: Int) async throws -> Int? {

@@ -94,12 +94,7 @@ struct ErrorTests {
         let deployment = try await Deployment.start(
             .init(redis: false, server: "max_body = \"1KiB\"", configuration: Configurations.all)
         )
-        let answer = try await HTTP.send(
-            "POST",
-            deployment.address + Paths.generate,
-            fields: ["x-goog-api-key: \(Deployment.key)"],
-            body: String(repeating: "x", count: 2_000)
-        )
+        let answer = try await deployment.generate(body: String(repeating: "x", count: 2_000))
         #expect(answer.status == 413)
         #expect(answer.body.contains("max_body"))
         try await deployment.stop()
@@ -122,14 +117,7 @@ struct ErrorTests {
         let deployment = try await Deployment.start(.init(redis: false, configuration: configuration))
         var statuses: [Int] = []
         for _ in 0..<4 {
-            statuses.append(
-                try await HTTP.send(
-                    "POST",
-                    deployment.address + Paths.generate,
-                    fields: ["x-goog-api-key: \(Deployment.key)"],
-                    body: Bodies.generate
-                ).status
-            )
+            statuses.append(try await deployment.generate().status)
         }
         #expect(statuses == [502, 502, 502, 503])
         try await deployment.stop()
@@ -139,12 +127,7 @@ struct ErrorTests {
     func retried() async throws {
         let deployment = try await Deployment.start(.init(redis: false, configuration: Configurations.all))
         try await deployment.simulator.configure(#"{"fail-rate": 1, "fail-status": 503}"#)
-        async let answer = HTTP.send(
-            "POST",
-            deployment.address + Paths.generate,
-            fields: ["x-goog-api-key: \(Deployment.key)"],
-            body: Bodies.generate
-        )
+        async let answer = deployment.generate()
         try await eventually("the first try arrives") {
             try await deployment.simulator.arrivals(call: "generateContent").isEmpty == false
         }

@@ -4,20 +4,22 @@ import Testing
 
 @Suite("A call's life, from arrival to drain", .timeLimit(.minutes(3)))
 struct LifecycleTests {
-    private static let key = ["x-goog-api-key: \(Deployment.key)"]
-
     @Test("SIGTERM lets a stream end, and what waits in the queue is served; the exit status is 0")
     func drain() async throws {
         let configuration = QueueTests.paced(1, per: "3s", burst: 1)
         let deployment = try await Deployment.start(
             .init(redis: false, simulator: ["--chunk-delay", "150ms"], configuration: configuration)
         )
-        let address = deployment.address
-        async let stream = HTTP.send("POST", address + Paths.stream, fields: Self.key, body: Bodies.generate)
+        async let stream = HTTP.send(
+            "POST",
+            deployment.address + Paths.stream,
+            fields: [Deployment.keyField],
+            body: Bodies.generate
+        )
         try await eventually("the stream has begun") {
             try await deployment.simulator.arrivals(call: "streamGenerateContent").count == 1
         }
-        async let queued = HTTP.send("POST", address + Paths.generate, fields: Self.key, body: Bodies.generate)
+        async let queued = deployment.generate()
         try await eventually("the second call waits") { try await deployment.waiting() == 1 }
         deployment.gateways[0].send(signal: SIGTERM)
         let (first, second) = try await (stream, queued)
@@ -34,15 +36,14 @@ struct LifecycleTests {
         let deployment = try await Deployment.start(
             .init(configuration: QueueTests.paced(1, per: "4s", burst: 1))
         )
-        let address = deployment.address
-        _ = try await HTTP.send("POST", address + Paths.generate, fields: Self.key, body: Bodies.generate)
+        _ = try await deployment.generate()
         let leaver = try ServerProcess(
-            ["curl", "-s", "-H", Self.key[0], "-d", Bodies.generate, address + Paths.generate]
+            ["curl", "-s", "-H", Deployment.keyField, "-d", Bodies.generate, deployment.address + Paths.generate]
         )
         try await eventually("it waits") { try await deployment.waiting() == 1 }
         try await leaver.kill()
         try await eventually("it is gone", within: .seconds(1)) { try await deployment.waiting() == 0 }
-        let next = try await HTTP.send("POST", address + Paths.generate, fields: Self.key, body: Bodies.generate)
+        let next = try await deployment.generate()
         #expect(next.status == 200)
         let arrivals = try await deployment.simulator.arrivals(call: "generateContent")
         #expect(arrivals.count == 2)
@@ -55,7 +56,7 @@ struct LifecycleTests {
             .init(redis: false, simulator: ["--latency", "30s"], configuration: Configurations.all)
         )
         let leaver = try ServerProcess(
-            ["curl", "-s", "-H", Self.key[0], "-d", Bodies.generate, deployment.address + Paths.generate]
+            ["curl", "-s", "-H", Deployment.keyField, "-d", Bodies.generate, deployment.address + Paths.generate]
         )
         try await eventually("the call has arrived") {
             try await deployment.simulator.arrivals(call: "generateContent").count == 1
@@ -73,7 +74,7 @@ struct LifecycleTests {
             .init(redis: false, simulator: ["--cut-stream-rate", "1"], configuration: Configurations.all)
         )
         let result = try await run(
-            ["curl", "-s", "-S", "-H", Self.key[0], "-d", Bodies.generate, deployment.address + Paths.stream]
+            ["curl", "-s", "-S", "-H", Deployment.keyField, "-d", Bodies.generate, deployment.address + Paths.stream]
         )
         // 18: the transfer ended before its last chunk.
         #expect(result.status == 18)
@@ -88,11 +89,9 @@ struct LifecycleTests {
 
     @Test("google-genai reads a stream that waited with heartbeats for its slot")
     func heartbeat() async throws {
-        // Long enough that the client's own start does not outlast the wait.
-        let configuration = QueueTests.paced(1, per: "15s", burst: 1)
+        let configuration = QueueTests.paced(1, per: "5s", burst: 1)
             .replacingOccurrences(of: "max_wait = ", with: "heartbeat = \"500ms\"\nmax_wait = ")
         let deployment = try await Deployment.start(.init(redis: false, configuration: configuration))
-        _ = try await HTTP.send("POST", deployment.address + Paths.stream, fields: Self.key, body: Bodies.generate)
         let seen: Heartbeat = try await Python.run("genai_heartbeat", [deployment.address, Deployment.key])
         #expect(seen.text.contains("You asked"))
         #expect(seen.seconds > 1)

@@ -28,7 +28,13 @@ struct LimitTests {
     @Test("Of 500 requests at once over three replicas exactly the burst of 50 passes")
     func exactlyTheBurst() async throws {
         let deployment = try await Deployment.start(
-            .init(replicas: 3, balancer: true, configuration: Self.limited)
+            .init(
+                replicas: 3,
+                balancer: true,
+                configuration: Self.limited,
+                // A busy machine must not look like a Redis that is gone: then each replica decides by its part.
+                environment: ["REDIS_MORE": "timeout = \"5s\""]
+            )
         )
         let seen: Burst = try await Python.run(
             "burst",
@@ -47,12 +53,7 @@ struct LimitTests {
             "burst",
             ["50", Deployment.key, Paths.generate, Bodies.generate, deployment.address]
         )
-        let answer = try await HTTP.send(
-            "POST",
-            deployment.address + Paths.generate,
-            fields: ["x-goog-api-key: \(Deployment.key)"],
-            body: Bodies.generate
-        )
+        let answer = try await deployment.generate()
         #expect(answer.status == 429)
         #expect(answer.fields["ratelimit-policy"] == "\"per-client\";q=50;w=3600")
         #expect(answer.fields["ratelimit"]?.hasPrefix("\"per-client\";r=0;t=") == true)

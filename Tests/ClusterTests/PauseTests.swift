@@ -4,17 +4,7 @@ import Testing
 @Suite("Pausing over replicas", .timeLimit(.minutes(2)))
 struct PauseTests {
     private func paused(_ deployment: Deployment, _ replica: Int) async throws -> Bool? {
-        let rows = try await deployment.stats(of: replica)["quotas"] as? [[String: Any]] ?? []
-        return rows.first { $0["name"] as? String == "rpm" }?["paused"] as? Bool
-    }
-
-    private func generate(_ deployment: Deployment, replica: Int) async throws -> HTTP.Answer {
-        try await HTTP.send(
-            "POST",
-            deployment.address(of: replica) + Paths.generate,
-            fields: ["x-goog-api-key: \(Deployment.key)"],
-            body: Bodies.generate
-        )
+        try await deployment.quota("rpm", of: replica)?["paused"] as? Bool
     }
 
     private func order(_ deployment: Deployment, replica: Int, _ action: String) async throws -> Int {
@@ -27,12 +17,12 @@ struct PauseTests {
         let quota = "[[upstream.quota]]\nname = \"rpm\"\nrequests = 100\nper = \"1m\"\n"
         let configuration = Configurations.client + Configurations.gemini + quota + Configurations.geminiRoute
         let deployment = try await Deployment.start(.init(replicas: 2, configuration: configuration))
-        for replica in 0..<2 { #expect(try await generate(deployment, replica: replica).status == 200) }
+        for replica in 0..<2 { #expect(try await deployment.generate(at: replica).status == 200) }
         #expect(try await order(deployment, replica: 0, "pause") == 200)
         for replica in 0..<2 {
             try await eventually("replica \(replica) shows it") { try await paused(deployment, replica) == true }
         }
-        async let waiting = generate(deployment, replica: 1)
+        async let waiting = deployment.generate(at: 1)
         try await eventually("it waits") { try await deployment.waiting(of: 1) == 1 }
         #expect(try await deployment.simulator.arrivals(call: "generateContent").count == 2)
         #expect(try await order(deployment, replica: 1, "resume") == 200)

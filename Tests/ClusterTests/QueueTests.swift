@@ -55,12 +55,7 @@ struct QueueTests {
             "burst",
             ["2", Deployment.key, Paths.generate, Bodies.generate, deployment.address]
         )
-        let answer = try await HTTP.send(
-            "POST",
-            deployment.address + Paths.generate,
-            fields: ["x-goog-api-key: \(Deployment.key)"],
-            body: Bodies.generate
-        )
+        let answer = try await deployment.generate()
         #expect(answer.status == 503)
         #expect(answer.body.contains("UNAVAILABLE"))
         #expect(answer.body.contains("upstream.queue.max_wait"))
@@ -74,19 +69,8 @@ struct QueueTests {
         let deployment = try await Deployment.start(
             .init(redis: false, configuration: Self.paced(1, per: "30s", burst: 1))
         )
-        let fields = ["x-goog-api-key: \(Deployment.key)", "Prefer: wait=1"]
-        let first = try await HTTP.send(
-            "POST",
-            deployment.address + Paths.generate,
-            fields: fields,
-            body: Bodies.generate
-        )
-        let second = try await HTTP.send(
-            "POST",
-            deployment.address + Paths.generate,
-            fields: fields,
-            body: Bodies.generate
-        )
+        let first = try await deployment.generate(fields: ["Prefer: wait=1"])
+        let second = try await deployment.generate(fields: ["Prefer: wait=1"])
         #expect(first.status == 200)
         #expect(first.fields["preference-applied"] == "wait=1")
         #expect(second.status == 503)

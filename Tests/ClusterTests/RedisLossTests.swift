@@ -4,8 +4,6 @@ import Testing
 
 @Suite("Redis gone, and back", .timeLimit(.minutes(3)))
 struct RedisLossTests {
-    private static let key = ["x-goog-api-key: \(Deployment.key)"]
-
     private static func limited(_ count: Int) -> String {
         LimitTests.limited.replacingOccurrences(of: "rate = \"50/hour\"", with: "rate = \"\(count)/hour\"")
             .replacingOccurrences(of: "burst = 50", with: "burst = \(count)")
@@ -69,12 +67,7 @@ struct RedisLossTests {
         )
         let redis = try #require(deployment.redis)
         try await redis.kill()
-        let refused = try await HTTP.send(
-            "POST",
-            deployment.address + Paths.generate,
-            fields: Self.key,
-            body: Bodies.generate
-        )
+        let refused = try await deployment.generate()
         #expect(refused.status == 503)
         #expect(refused.fields["retry-after"] != nil)
         try await eventually("it is not ready") {

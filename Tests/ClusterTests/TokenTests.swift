@@ -4,7 +4,7 @@ import Testing
 
 /// Bursts are small where a test looks at windows: a crowd of new connections on a busy machine delays the first
 /// arrivals by more than the guard allows for.
-@Suite("Quotas of tokens and of days, over replicas", .timeLimit(.minutes(4)))
+@Suite("Quotas of tokens, over replicas", .timeLimit(.minutes(4)))
 struct TokenTests {
     static func configuration(_ quotas: [String], maxWait: String = "60s", clients: String = "") -> String {
         let tables = quotas.map { "[[upstream.quota]]\n\($0)\n" }.joined(separator: "\n")
@@ -37,20 +37,6 @@ struct TokenTests {
             largest = max(largest, held)
         }
         return largest
-    }
-
-    private func quota(_ name: String, of deployment: Deployment, replica: Int = 0) async throws -> [String: Any]? {
-        let rows = try await deployment.stats(of: replica)["quotas"] as? [[String: Any]] ?? []
-        return rows.first { $0["name"] as? String == name }
-    }
-
-    private func generate(_ deployment: Deployment, tokens: Int = 1) async throws -> HTTP.Answer {
-        try await HTTP.send(
-            "POST",
-            deployment.address + Paths.generate,
-            fields: ["x-goog-api-key: \(Deployment.key)"],
-            body: Self.prompt(tokens: tokens)
-        )
     }
 
     @Test("Three replicas share a quota of tokens: no window is exceeded, and 90 % of it is used")
@@ -147,7 +133,7 @@ struct TokenTests {
         #expect(Self.largest(arrivals, microseconds: 4_000_000) <= 900)
         #expect(largestWindow(arrivals.map(\.at), microseconds: 4_000_000) <= 20)
         try await eventually("all 60 count in the hour") {
-            try await quota("rph", of: deployment)?["used"] as? Int == 60
+            try await deployment.quota("rph")?["used"] as? Int == 60
         }
         try await deployment.stop()
     }
@@ -217,13 +203,13 @@ struct TokenTests {
         let deployment = try await Deployment.start(
             .init(configuration: Self.configuration(["name = \"tpm\"\ntokens = 100\nper = \"3s\""]))
         )
-        let first = try await generate(deployment, tokens: 400)
+        let first = try await deployment.generate(body: Self.prompt(tokens: 400))
         #expect(first.status == 200, "\(first.body)")
         try await eventually("it is settled by what the answer told") {
-            try await quota("tpm", of: deployment)?["used"] as? Int == 400
+            try await deployment.quota("tpm")?["used"] as? Int == 400
         }
         // The window has to let go of what was used beyond it.
-        let second = try await generate(deployment, tokens: 10)
+        let second = try await deployment.generate(body: Self.prompt(tokens: 10))
         #expect(second.status == 200)
         let arrivals = try await deployment.simulator.arrivals(call: "generateContent").map(\.at)
         #expect(arrivals.count == 2)
@@ -246,7 +232,7 @@ struct TokenTests {
         ])
         #expect(calls.statuses == [200: 80], "\(calls.complaints)")
         for replica in 0..<2 {
-            let row = try #require(try await quota("tpm", of: deployment, replica: replica))
+            let row = try #require(try await deployment.quota("tpm", of: replica))
             #expect(row["limit"] as? Int == 1_000)
             #expect(row["configured"] as? Int == 4_000)
             #expect(row["upstream_429s"] as? Int ?? 0 > 0)
@@ -256,98 +242,6 @@ struct TokenTests {
         let refused = arrivals.filter { $0.status == 429 }
         let firstRefusal = try #require(refused.map(\.at).min())
         #expect(refused.allSatisfy { $0.at < firstRefusal + 1_000_000 }, "\(refused.map { $0.at - firstRefusal })")
-        try await deployment.stop()
-    }
-
-    struct Errors: Decodable {
-        let genai: String
-        let violation: String
-        let retry: String
-        let openai: String
-    }
-
-    @Test("A spent day that no bucket counts is passed on unchanged, and the SDKs raise their own errors")
-    func dayPassedOn() async throws {
-        let deployment = try await Deployment.start(
-            .init(
-                simulator: ["--requests-per-day", "1"],
-                configuration: Self.configuration(["name = \"rpm\"\nrequests = 100\nper = \"1m\""])
-            )
-        )
-        #expect(try await generate(deployment).status == 200)
-        let seen: Errors = try await Python.run("quota_errors", [deployment.address, Deployment.key])
-        #expect(seen.genai == "ClientError 429 RESOURCE_EXHAUSTED")
-        #expect(seen.violation == "GenerateRequestsPerDayPerProjectPerModel-FreeTier")
-        #expect(seen.retry == "36s")
-        #expect(seen.openai == "RateLimitError 429")
-        let row = try #require(try await quota("rpm", of: deployment))
-        #expect(row["hold"] as? Double == 0)
-        #expect(row["limit"] as? Int == 100)
-        try await deployment.stop()
-    }
-
-    @Test("A spent day that a bucket counts is told once; until its reset callers are refused at once")
-    func dayHeld() async throws {
-        // Far from now, whenever the test runs.
-        let hour = Calendar(identifier: .gregorian).component(.hour, from: Date().addingTimeInterval(6 * 3_600))
-        let utc = (hour * 3_600 - TimeZone.current.secondsFromGMT()) / 3_600
-        let reset = String(format: "%02d:00 UTC", ((utc % 24) + 24) % 24)
-        let deployment = try await Deployment.start(
-            .init(
-                simulator: ["--requests-per-day", "2"],
-                configuration: Self.configuration([
-                    "name = \"rpd\"\nrequests = 100\nper = \"1d\"\nreset = \"\(reset)\""
-                ])
-            )
-        )
-        for _ in 0..<2 { #expect(try await generate(deployment).status == 200) }
-        let third = try await generate(deployment)
-        #expect(third.status == 429)
-        #expect(third.body.contains("PerDay"))
-        try await eventually("the bucket has learned") {
-            try await quota("rpd", of: deployment)?["limit"] as? Int == 2
-        }
-        let fourth = try await generate(deployment)
-        #expect(fourth.status == 503)
-        let wait = fourth.fields["retry-after"].flatMap(Int.init) ?? 0
-        #expect((3_000...7 * 3_600).contains(wait), "\(wait) s")
-        #expect(try await deployment.simulator.arrivals(call: "generateContent").count == 3)
-        try await deployment.stop()
-    }
-
-    @Test("A day begins anew at its local time, and stats show it")
-    func reset() async throws {
-        var second = Int(Date().timeIntervalSince1970)
-        // The next full minute that leaves time to start.
-        let due = (second + 20) / 60 * 60 + 60
-        let minute = due / 60 % 1_440
-        let time = String(format: "%02d:%02d", minute / 60, minute % 60)
-        let deployment = try await Deployment.start(
-            .init(
-                configuration: Self.configuration(
-                    ["name = \"rpd\"\nrequests = 3\nper = \"1d\"\nreset = \"\(time) UTC\""],
-                    maxWait: "120s"
-                )
-            )
-        )
-        for _ in 0..<3 { #expect(try await generate(deployment).status == 200) }
-        let used = try await quota("rpd", of: deployment)
-        second = Int(Date().timeIntervalSince1970)
-        try #require(second < due, "too slow a start to tell anything")
-        #expect(used?["used"] as? Int == 3)
-        let wait = try #require(used?["next_slot"] as? Double)
-        #expect(abs(wait - Double(due - second)) <= 4, "\(wait) s")
-        // Two seconds around the reset count on both sides.
-        let fourth = try await HTTP.send(
-            "POST",
-            deployment.address + Paths.generate,
-            fields: ["x-goog-api-key: \(Deployment.key)"],
-            body: Self.prompt(tokens: 1),
-            within: .seconds(120)
-        )
-        #expect(fourth.status == 200)
-        #expect(Date().timeIntervalSince1970 >= Double(due + 1))
-        #expect(try await quota("rpd", of: deployment)?["used"] as? Int == 1)
         try await deployment.stop()
     }
 
@@ -369,7 +263,7 @@ struct TokenTests {
         #expect(calls.statuses == [200: 20], "\(calls.complaints)")
         for replica in 0..<2 {
             try await eventually("replica \(replica) shows use elsewhere") {
-                let units = try await quota("rpm", of: deployment, replica: replica)?["used_elsewhere"] as? Int ?? 0
+                let units = try await deployment.quota("rpm", of: replica)?["used_elsewhere"] as? Int ?? 0
                 return (1...39).contains(units)
             }
         }
@@ -377,7 +271,7 @@ struct TokenTests {
         #expect(log.contains("the quota has room"), "\(log)")
         #expect(log.contains("headroom"))
         try await eventually("it is forgotten a window later", within: .seconds(20)) {
-            try await quota("rpm", of: deployment)?["used_elsewhere"] as? Int == 0
+            try await deployment.quota("rpm")?["used_elsewhere"] as? Int == 0
         }
         try await deployment.stop()
     }
