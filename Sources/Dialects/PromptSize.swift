@@ -3,18 +3,32 @@ package import NIOCore
 /// What of a request's body becomes tokens, and how many it asks for.
 package struct PromptSize: Sendable, Equatable {
     /// Bytes of text, tool declarations included.
-    package var textBytes = 0
-    package var images = 0
+    package var textBytes: Int
+    package var images: Int
     /// Bytes of audio, video and documents that stand in the body, decoded.
-    package var mediaBytes = 0
+    package var mediaBytes: Int
     /// Files and cached contents that are only named.
-    package var files = 0
+    package var files: Int
     /// The most that one answer may have; `nil`: the model's own limit.
     package var maximumOutput: Int?
     /// Answers that are asked for.
-    package var candidates = 1
+    package var candidates: Int
 
-    package init() {}
+    package init(
+        textBytes: Int = 0,
+        images: Int = 0,
+        mediaBytes: Int = 0,
+        files: Int = 0,
+        maximumOutput: Int? = nil,
+        candidates: Int = 1
+    ) {
+        self.textBytes = textBytes
+        self.images = images
+        self.mediaBytes = mediaBytes
+        self.files = files
+        self.maximumOutput = maximumOutput
+        self.candidates = candidates
+    }
 
     /// - Parameters:
     ///   - body: the whole body, or its beginning.

@@ -12,24 +12,6 @@ import Testing
         return scanner.size(ofBody: length ?? body.utf8.count)
     }
 
-    private func expected(
-        text: Int = 0,
-        images: Int = 0,
-        media: Int = 0,
-        files: Int = 0,
-        maximum: Int? = nil,
-        candidates: Int = 1
-    ) -> PromptSize {
-        var size = PromptSize()
-        size.textBytes = text
-        size.images = images
-        size.mediaBytes = media
-        size.files = files
-        size.maximumOutput = maximum
-        size.candidates = candidates
-        return size
-    }
-
     @Test("Gemini's text counts, wherever chunks end; roles, settings and key names do not", arguments: [1, 3, .max])
     func native(chunk: Int) {
         let body = #"""
@@ -37,17 +19,17 @@ import Testing
              "systemInstruction":{"parts":[{"text":"abc"}]},"safetySettings":[{"category":"HARM","threshold":"NONE"}],
              "generationConfig":{"maxOutputTokens":77,"candidateCount":2,"temperature":0.5,"stopSequences":["xxx"]}}
             """#
-        #expect(size(body, chunk: chunk) == expected(text: 13, maximum: 77, candidates: 2))
+        #expect(size(body, chunk: chunk) == PromptSize(textBytes: 13, maximumOutput: 77, candidates: 2))
     }
 
     @Test("Declarations and arguments of functions count whole, schemas of answers too")
     func functions() {
-        #expect(size(#"{"tools":[{"functionDeclarations":[{"name":"f"}]}]}"#) == expected(text: 25))
-        #expect(size(#"{"contents":[{"parts":[{"functionCall":{"args":{"ab":"cd"}}}]}]}"#) == expected(text: 8))
-        #expect(size(#"{"generationConfig":{"responseSchema":{"type":"OBJECT"}}}"#) == expected(text: 10))
+        #expect(size(#"{"tools":[{"functionDeclarations":[{"name":"f"}]}]}"#) == PromptSize(textBytes: 25))
+        #expect(size(#"{"contents":[{"parts":[{"functionCall":{"args":{"ab":"cd"}}}]}]}"#) == PromptSize(textBytes: 8))
+        #expect(size(#"{"generationConfig":{"responseSchema":{"type":"OBJECT"}}}"#) == PromptSize(textBytes: 10))
         #expect(
             size(#"{"messages":[{"role":"assistant","tool_calls":[{"id":"1","function":{"name":"f"}}]}]}"#)
-                == expected(text: 16)
+                == PromptSize(textBytes: 16)
         )
     }
 
@@ -64,7 +46,7 @@ import Testing
     )
     func inline(parts: String, text: Int, images: Int, media: Int) {
         let body = #"{"contents":[{"parts":["# + parts + "]}]}"
-        #expect(size(body) == expected(text: text, images: images, media: media))
+        #expect(size(body) == PromptSize(textBytes: text, images: images, mediaBytes: media))
     }
 
     @Test("Files that are only named, and cached contents, are counted")
@@ -73,7 +55,7 @@ import Testing
             #"[{"fileData":{"mimeType":"video/mp4","fileUri":"https://host/files/1"}},"#
             + #"{"file_data":{"mime_type":"image/png","file_uri":"https://host/files/2"}}]"#
         let body = #"{"cachedContent":"cachedContents/1","contents":[{"parts":"# + parts + "}]}"
-        #expect(size(body) == expected(images: 1, files: 2))
+        #expect(size(body) == PromptSize(images: 1, files: 2))
     }
 
     @Test("OpenAI's form: messages, the larger of both limits, pictures and sound")
@@ -82,7 +64,7 @@ import Testing
             size(
                 #"{"model":"m","messages":[{"role":"user","content":"hello"}],"max_tokens":5,"max_completion_tokens":9,"n":3}"#
             )
-                == expected(text: 5, maximum: 9, candidates: 3)
+                == PromptSize(textBytes: 5, maximumOutput: 9, candidates: 3)
         )
         let parts = [
             #"{"type":"text","text":"abc"}"#, #"{"type":"image_url","image_url":{"url":"data:image/png;base64,AAAA"}}"#,
@@ -92,36 +74,36 @@ import Testing
             #"{"type":"file","file":{"file_id":"f1"}}"#,
         ]
         let body = #"{"messages":[{"role":"user","content":["# + parts.joined(separator: ",") + "]}]}"
-        #expect(size(body) == expected(text: 3, images: 2, media: 6 + 24, files: 1))
-        #expect(size(#"{"input":["ab","c"],"model":"e"}"#) == expected(text: 3))
-        #expect(size(#"{"input":"abc","model":"e"}"#) == expected(text: 3))
+        #expect(size(body) == PromptSize(textBytes: 3, images: 2, mediaBytes: 6 + 24, files: 1))
+        #expect(size(#"{"input":["ab","c"],"model":"e"}"#) == PromptSize(textBytes: 3))
+        #expect(size(#"{"input":"abc","model":"e"}"#) == PromptSize(textBytes: 3))
         // Tokens instead of text.
-        #expect(size(#"{"input":[[5,6],[7]],"model":"e"}"#) == expected(text: 12))
+        #expect(size(#"{"input":[[5,6],[7]],"model":"e"}"#) == PromptSize(textBytes: 12))
     }
 
     @Test("A batch of embeddings counts what its items hold")
     func batch() {
         let item = #"{"model":"models/e","taskType":"RETRIEVAL_QUERY","content":{"parts":[{"text":"12345"}]}}"#
-        #expect(size(#"{"requests":["# + item + "," + item + "]}") == expected(text: 10))
+        #expect(size(#"{"requests":["# + item + "," + item + "]}") == PromptSize(textBytes: 10))
     }
 
     @Test("Escapes count about as what they stand for")
     func escapes() {
-        #expect(size(#"{"contents":[{"parts":[{"text":"\"\\\n"}]}]}"#) == expected(text: 3))
-        #expect(size(#"{"contents":[{"parts":[{"text":"\u4e2d\u6587"}]}]}"#) == expected(text: 4))
+        #expect(size(#"{"contents":[{"parts":[{"text":"\"\\\n"}]}]}"#) == PromptSize(textBytes: 3))
+        #expect(size(#"{"contents":[{"parts":[{"text":"\u4e2d\u6587"}]}]}"#) == PromptSize(textBytes: 4))
     }
 
     @Test("What is not kept of a large body is taken for more of the same")
     func unseen() {
         let text = #"{"contents":[{"parts":[{"text":"12345"#
-        #expect(size(text, length: text.utf8.count + 1_000) == expected(text: 1_005))
+        #expect(size(text, length: text.utf8.count + 1_000) == PromptSize(textBytes: 1_005))
         let picture = #"{"contents":[{"parts":[{"text":"123"},{"inlineData":{"mimeType":"image/png","data":"AAAA"#
-        #expect(size(picture, length: picture.utf8.count + 1_000) == expected(text: 3, images: 1))
+        #expect(size(picture, length: picture.utf8.count + 1_000) == PromptSize(textBytes: 3, images: 1))
         let sound = #"{"contents":[{"parts":[{"inlineData":{"mimeType":"audio/wav","data":"AAAA"#
-        #expect(size(sound, length: sound.utf8.count + 996) == expected(media: 750))
+        #expect(size(sound, length: sound.utf8.count + 996) == PromptSize(mediaBytes: 750))
         let late = #"{"contents":[{"parts":[{"inlineData":{"data":"iVBORw0KGgoAAAA"#
-        #expect(size(late, length: late.utf8.count + 9_000) == expected(images: 1))
-        #expect(size("", length: 400) == expected(text: 400))
+        #expect(size(late, length: late.utf8.count + 9_000) == PromptSize(images: 1))
+        #expect(size("", length: 400) == PromptSize(textBytes: 400))
     }
 
     @Test("What cannot be read is taken for text", arguments: ["[1,2]]", "text", "}{", #"{"contents":"a"}} more"#])
