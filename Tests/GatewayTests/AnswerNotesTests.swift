@@ -19,7 +19,7 @@ struct AnswerNotesTests {
     func retries() async throws {
         let isFirst = Once()
         try await PipelineFixture.with(
-            CallerFaultTests.http(upstream: "retries = 1"),
+            GatewayText.http(upstream: "retries = 1"),
             upstream: { request in
                 guard isFirst.take() else { return request.reply() }
                 request.channel.eventLoop.scheduleTask(in: .milliseconds(200)) { request.reply("503 Busy") }
@@ -37,7 +37,7 @@ struct AnswerNotesTests {
 
     @Test("Who waits for another caller's answer is told that the upstream took the time")
     func collapsed() async throws {
-        let configuration = CallerFaultTests.http(route: "cache = { ttl = \"5m\" }")
+        let configuration = GatewayText.http(route: "cache = { ttl = \"5m\" }")
         try await PipelineFixture.with(configuration, upstream: { _ in }) { gateway, upstream in
             let first = try await gateway.get("/a")
             let second = try await gateway.get("/a")
@@ -56,10 +56,7 @@ struct AnswerNotesTests {
 
     @Test("A client that leaves while its call waits is no slowness of the gateway")
     func left() async throws {
-        let configuration = EndedCallTests.gemini(quota: "requests = 1\nper = \"1h\"", queue: "max_wait = \"2h\"")
-        try await PipelineFixture.with(configuration) { gateway, _ in
-            _ = try await gateway.post(EndedCallTests.generate, "{}").answer()
-            let waiting = try await gateway.post(EndedCallTests.generate, "{}")
+        try await PipelineFixture.withWaitingCall { gateway, _, waiting in
             try await eventually("it has waited a while") { try await gateway.oldestWait() > 2 }
             try await waiting.leave()
             let latency = try await gateway.stats()["latency"] as? [String: [String: [String: Double]]]
@@ -73,7 +70,7 @@ struct AnswerNotesTests {
     func freeHit() async throws {
         let limit = "[[limit]]\nname = \"few\"\nby = \"ip\"\nrate = \"5/h\"\n\n"
         let route = "limits = [\"few\"]\ncache = { ttl = \"5m\", charge_limits = false }"
-        try await PipelineFixture.with(limit + CallerFaultTests.http(route: route)) { gateway, _ in
+        try await PipelineFixture.with(limit + GatewayText.http(route: route)) { gateway, _ in
             let miss = try await gateway.get("/a").answer()
             #expect(miss.value("ratelimit") == "\"few\";r=4;t=720")
             for _ in 0..<3 {
@@ -91,10 +88,10 @@ struct AnswerNotesTests {
         arguments: [(3, 3), (600, 10)]
     )
     func preferredWait(asked: Int, applied: Int) async throws {
-        let configuration = EndedCallTests.gemini(quota: "requests = 1\nper = \"1h\"", queue: "max_wait = \"10s\"")
+        let configuration = GatewayText.gemini(queue: "max_wait = \"10s\"", quota: "requests = 1\nper = \"1h\"")
         try await PipelineFixture.with(configuration) { gateway, _ in
             for status in [200, 503] {
-                let answer = try await gateway.post(EndedCallTests.generate, "{}", fields: ["Prefer: wait=\(asked)"])
+                let answer = try await gateway.post(GatewayText.generate, "{}", fields: ["Prefer: wait=\(asked)"])
                     .answer()
                 #expect(answer.status == status)
                 #expect(answer.value("preference-applied") == "wait=\(applied)")

@@ -8,7 +8,7 @@ struct CachedCallTests {
 
     @Test("An anonymous caller's own credentials make its answer its own: never kept")
     func personal() async throws {
-        try await PipelineFixture.with(CallerFaultTests.http(route: Self.cached)) { gateway, upstream in
+        try await PipelineFixture.with(GatewayText.http(route: Self.cached)) { gateway, upstream in
             for _ in 0..<2 {
                 let answer = try await gateway.get("/me", fields: ["Authorization: Bearer secret"]).answer()
                 #expect(answer.value("cache-status") == "sluice; fwd=miss")
@@ -22,7 +22,7 @@ struct CachedCallTests {
 
     @Test("The upstream's key is the only Authorization that it gets")
     func oneAuthorization() async throws {
-        let configuration = CallerFaultTests.http(upstream: "key = \"upstream-key\"")
+        let configuration = GatewayText.http(upstream: "key = \"upstream-key\"")
         try await PipelineFixture.with(configuration) { gateway, upstream in
             _ = try await gateway.get("/a", fields: ["Authorization: Bearer mine"]).answer()
             #expect(upstream.requests[0].values("authorization") == ["Bearer upstream-key"])
@@ -31,7 +31,7 @@ struct CachedCallTests {
 
     @Test("A caller's Authorization reaches an upstream that has no key of its own")
     func ownAuthorization() async throws {
-        try await PipelineFixture.with(CallerFaultTests.http()) { gateway, upstream in
+        try await PipelineFixture.with(GatewayText.http()) { gateway, upstream in
             _ = try await gateway.get("/a", fields: ["Authorization: Bearer mine"]).answer()
             #expect(upstream.requests[0].values("authorization") == ["Bearer mine"])
         }
@@ -42,7 +42,7 @@ struct CachedCallTests {
         arguments: ["200 OK", "404 Not Found", "500 Internal Server Error"]
     )
     func noCache(status: String) async throws {
-        let configuration = CallerFaultTests.http(upstream: "retries = 0", route: Self.cached)
+        let configuration = GatewayText.http(upstream: "retries = 0", route: Self.cached)
         try await PipelineFixture.with(configuration, upstream: { $0.reply(status) }) { gateway, upstream in
             for fields in [[], ["Authorization: Bearer mine"]] {
                 let answer = try await gateway.get("/a", fields: fields + ["Cache-Control: no-cache"]).answer()
@@ -54,7 +54,7 @@ struct CachedCallTests {
 
     @Test("no-cache is answered with fwd=request where the upstream cannot be reached, too")
     func noCacheUnreachable() async throws {
-        let configuration = CallerFaultTests.http(
+        let configuration = GatewayText.http(
             "http://127.0.0.1:\(freePort())",
             upstream: "retries = 0",
             route: Self.cached
@@ -103,7 +103,7 @@ struct CachedCallTests {
     @Test("An answer too large to be kept waits for a client that takes nothing")
     func slowReaderOfLargeAnswer() async throws {
         let size = 16 << 20
-        let configuration = CallerFaultTests.http(route: Self.cached) + "\n[cache]\nmax_entry = \"64KiB\"\n"
+        let configuration = GatewayText.http(route: Self.cached) + "\n[cache]\nmax_entry = \"64KiB\"\n"
         try await PipelineFixture.with(
             configuration,
             upstream: { request in

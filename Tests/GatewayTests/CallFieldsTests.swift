@@ -5,7 +5,7 @@ import Testing
 struct CallFieldsTests {
     @Test("X-Server-Timeout goes on with what is left of it, and only where the caller sent one")
     func serverTimeout() async throws {
-        let configuration = CallerFaultTests.http(upstream: "timeout = \"5s\"")
+        let configuration = GatewayText.http(upstream: "timeout = \"5s\"")
         try await PipelineFixture.with(configuration) { gateway, upstream in
             _ = try await gateway.get("/without").answer()
             _ = try await gateway.get("/longer", fields: ["X-Server-Timeout: 100"]).answer()
@@ -21,7 +21,7 @@ struct CallFieldsTests {
 
     @Test("Distinct users: who comes without a cookie is counted by address, not by the id made for each call")
     func users() async throws {
-        let configuration = CallerFaultTests.http(upstream: "identity_secret = \"secret\"")
+        let configuration = GatewayText.http(upstream: "identity_secret = \"secret\"")
         try await PipelineFixture.with(configuration) { gateway, _ in
             for _ in 0..<3 { _ = try await gateway.send(Self.head, from: "192.0.2.1").answer() }
             _ = try await gateway.send(Self.head, from: "192.0.2.2").answer()
@@ -32,7 +32,7 @@ struct CallFieldsTests {
 
     @Test("Distinct users: one with a cookie is one, whatever address it comes from")
     func userWithCookie() async throws {
-        let configuration = CallerFaultTests.http(upstream: "identity_secret = \"secret\"")
+        let configuration = GatewayText.http(upstream: "identity_secret = \"secret\"")
         try await PipelineFixture.with(configuration) { gateway, _ in
             let first = try await gateway.send(Self.head, from: "192.0.2.1").answer()
             let cookie = try #require(first.value("set-cookie")?.split(separator: ";").first)

@@ -5,28 +5,10 @@ import Testing
 
 @Suite("Whose fault a failure is", .timeLimit(.minutes(2)))
 struct CallerFaultTests {
-    static func http(_ url: String = "${UPSTREAM}", upstream: String = "", route: String = "") -> String {
-        """
-        [admin]
-        token = "token"
-        [auth]
-        mode = "none"
-        [[upstream]]
-        name = "web"
-        dialect = "http"
-        url = "\(url)"
-        \(upstream)
-        [[route]]
-        path = "/**"
-        upstream = "web"
-        \(route)
-        """
-    }
-
     @Test("A request that cannot be sent is the caller's fault: it opens no breaker")
     func headWithBody() async throws {
         let breaker = "breaker = { failures = 1, window = \"10s\", open_for = \"1m\" }"
-        try await PipelineFixture.with(Self.http(upstream: breaker)) { gateway, upstream in
+        try await PipelineFixture.with(GatewayText.http(upstream: breaker)) { gateway, upstream in
             let head = try await gateway.send("HEAD /a HTTP/1.1\r\nHost: gateway\r\nContent-Length: 3", body: ["abc"])
             let refused = try await head.answer()
             #expect(refused.status == 400)
@@ -43,7 +25,10 @@ struct CallerFaultTests {
     func unreadBody() async throws {
         let port = freePort()
         let body = String(repeating: "x", count: 100_000)
-        let configuration = Self.http("http://127.0.0.1:\(port)", upstream: "replay_body = \"1KiB\"\nretries = 5")
+        let configuration = GatewayText.http(
+            "http://127.0.0.1:\(port)",
+            upstream: "replay_body = \"1KiB\"\nretries = 5"
+        )
         try await PipelineFixture.with(configuration) { gateway, _ in
             let call = try await gateway.post("/upload", body)
             try await eventually("the first try has failed") {

@@ -3,12 +3,10 @@ import Testing
 
 @Suite("What a call leaves behind when it ends", .timeLimit(.minutes(2)))
 struct EndedCallTests {
-    static let generate = "/v1beta/models/gemini-2.5-flash:generateContent"
-
     @Test("A paced call is let go by its queue once it has its answer")
     func paced() async throws {
-        try await PipelineFixture.with(Self.gemini(quota: "requests = 100\nper = \"1m\"")) { gateway, _ in
-            let call = try await gateway.post(Self.generate, "{}")
+        try await PipelineFixture.with(GatewayText.gemini(quota: "requests = 100\nper = \"1m\"")) { gateway, _ in
+            let call = try await gateway.post(GatewayText.generate, "{}")
             let answer = try await call.answer()
             #expect(answer.status == 200)
             try await Self.expectReleased(call)
@@ -17,12 +15,10 @@ struct EndedCallTests {
 
     @Test("A client that leaves while its upstream thinks cuts the upstream's call")
     func leftWhileCalling() async throws {
-        try await PipelineFixture.with(Self.gemini(), upstream: { _ in }) { gateway, upstream in
-            let call = try await gateway.post(Self.generate, "{}")
+        try await PipelineFixture.with(GatewayText.gemini(), upstream: { _ in }) { gateway, upstream in
+            let call = try await gateway.post(GatewayText.generate, "{}")
             try await eventually("the call arrives") { upstream.requests.count == 1 }
-            try await call.leave()
-            try await eventually("the connection to the upstream is closed") { upstream.closedConnections == 1 }
-            try await Self.expectReleased(call)
+            try await Self.expectCut(call, upstream)
             let status = try await gateway.stats()["cluster"] as? [String: Any]
             #expect((status?["by_status"] as? [String: Int])?["499"] == 1)
         }
@@ -30,11 +26,7 @@ struct EndedCallTests {
 
     @Test("A client that leaves the queue is gone from it, and let go")
     func leftWhileWaiting() async throws {
-        let configuration = Self.gemini(quota: "requests = 1\nper = \"1h\"", queue: "max_wait = \"2h\"")
-        try await PipelineFixture.with(configuration) { gateway, upstream in
-            _ = try await gateway.post(Self.generate, "{}").answer()
-            let waiting = try await gateway.post(Self.generate, "{}")
-            try await eventually("it waits") { try await gateway.waiting() == 1 }
+        try await PipelineFixture.withWaitingCall { gateway, upstream, waiting in
             try await waiting.leave()
             try await eventually("nobody waits") { try await gateway.waiting() == 0 }
             try await Self.expectReleased(waiting)
@@ -44,35 +36,31 @@ struct EndedCallTests {
 
     @Test("A cached call whose only caller leaves is cut, and let go")
     func abandonedFill() async throws {
-        let configuration = Self.gemini(cache: "{ ttl = \"5m\" }")
+        let configuration = GatewayText.gemini(route: "cache = { ttl = \"5m\" }")
         try await PipelineFixture.with(configuration, upstream: { _ in }) { gateway, upstream in
-            let call = try await gateway.post(Self.generate, "{}")
+            let call = try await gateway.post(GatewayText.generate, "{}")
             try await eventually("the call arrives") { upstream.requests.count == 1 }
-            try await call.leave()
-            try await eventually("the connection to the upstream is closed") { upstream.closedConnections == 1 }
-            try await Self.expectReleased(call)
+            try await Self.expectCut(call, upstream)
         }
     }
 
     @Test("An answer that is not to be kept is cut when its caller leaves in the middle of it")
     func abandonedStream() async throws {
-        let configuration = Self.gemini(cache: "{ ttl = \"5m\" }")
+        let configuration = GatewayText.gemini(route: "cache = { ttl = \"5m\" }")
         let head = "HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nContent-Length: 100\r\n\r\n"
         try await PipelineFixture.with(configuration, upstream: { $0.write(head + "begin") }) { gateway, upstream in
-            let call = try await gateway.post(Self.generate, "{}")
+            let call = try await gateway.post(GatewayText.generate, "{}")
             try await eventually("the answer begins") { call.seen.body == "begin" }
-            try await call.leave()
-            try await eventually("the connection to the upstream is closed") { upstream.closedConnections == 1 }
-            try await Self.expectReleased(call)
+            try await Self.expectCut(call, upstream)
         }
     }
 
     @Test("A fill that others wait for goes on when its first caller leaves")
     func sharedFill() async throws {
-        let configuration = Self.gemini(cache: "{ ttl = \"5m\" }")
+        let configuration = GatewayText.gemini(route: "cache = { ttl = \"5m\" }")
         try await PipelineFixture.with(configuration, upstream: { _ in }) { gateway, upstream in
-            let first = try await gateway.post(Self.generate, "{}")
-            let second = try await gateway.post(Self.generate, "{}")
+            let first = try await gateway.post(GatewayText.generate, "{}")
+            let second = try await gateway.post(GatewayText.generate, "{}")
             try await eventually("the call arrives") { upstream.requests.count == 1 }
             try await first.leave()
             upstream.requests[0].reply(body: "shared")
@@ -85,28 +73,14 @@ struct EndedCallTests {
         }
     }
 
-    static func expectReleased(_ call: SentCall) async throws {
-        try await eventually("nothing holds the call") { try await !call.isHeld() }
+    /// Its client leaves: the upstream's connection is closed, and the call let go.
+    private static func expectCut(_ call: SentCall, _ upstream: UpstreamStub) async throws {
+        try await call.leave()
+        try await eventually("the connection to the upstream is closed") { upstream.closedConnections == 1 }
+        try await expectReleased(call)
     }
 
-    static func gemini(upstream: String = "", quota: String = "", queue: String = "", cache: String = "") -> String {
-        """
-        [admin]
-        token = "token"
-        [auth]
-        mode = "none"
-        [[upstream]]
-        name = "gemini"
-        dialect = "gemini"
-        url = "${UPSTREAM}"
-        key = "upstream-key"
-        \(upstream)
-        \(queue.isEmpty ? "" : "[upstream.queue]\n" + queue)
-        \(quota.isEmpty ? "" : "[[upstream.quota]]\nname = \"rpm\"\n" + quota)
-        [[route]]
-        path = "/**"
-        upstream = "gemini"
-        \(cache.isEmpty ? "" : "cache = " + cache)
-        """
+    private static func expectReleased(_ call: SentCall) async throws {
+        try await eventually("nothing holds the call") { try await !call.isHeld() }
     }
 }

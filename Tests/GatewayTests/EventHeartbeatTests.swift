@@ -7,26 +7,11 @@ struct EventHeartbeatTests {
     private static let events = "Content-Type: text/event-stream; charset=utf-8"
 
     /// One call a second: the second one waits for its slot.
-    private static let configuration = """
-        [admin]
-        token = "token"
-        [auth]
-        mode = "none"
-        [[upstream]]
-        name = "api"
-        url = "${UPSTREAM}"
-        retries = 0
-        [upstream.queue]
-        heartbeat = "50ms"
-        [[upstream.quota]]
-        name = "rps"
-        scope = "upstream"
-        requests = 1
-        per = "1s"
-        [[route]]
-        path = "/**"
-        upstream = "api"
-        """
+    private static let configuration = GatewayText.http(
+        upstream: "retries = 0",
+        queue: "heartbeat = \"50ms\"",
+        quota: "scope = \"upstream\"\nrequests = 1\nper = \"1s\""
+    )
 
     private static func waiting(
         accept: String,

@@ -5,9 +5,9 @@ import Testing
 struct MetricsTests {
     @Test("Every family has its help and its type, once and before its samples")
     func families() async throws {
-        let configuration = EndedCallTests.gemini(quota: "requests = 1\nper = \"1h\"", cache: "{ ttl = \"5m\" }")
+        let configuration = GatewayText.gemini(quota: "requests = 1\nper = \"1h\"", route: "cache = { ttl = \"5m\" }")
         try await PipelineFixture.with(configuration) { gateway, _ in
-            _ = try await gateway.post(EndedCallTests.generate, "{}").answer()
+            _ = try await gateway.post(GatewayText.generate, "{}").answer()
             var told: Set<String> = []
             var current = ""
             for line in try await gateway.metrics().split(separator: "\n") {
@@ -30,11 +30,8 @@ struct MetricsTests {
 
     @Test("Slots, refusals and waiting calls are counted by upstream and quota")
     func queue() async throws {
-        let configuration = EndedCallTests.gemini(quota: "requests = 1\nper = \"1h\"", queue: "max_wait = \"90m\"")
-        try await PipelineFixture.with(configuration) { gateway, _ in
-            _ = try await gateway.post(EndedCallTests.generate, "{}").answer()
-            let waiting = try await gateway.post(EndedCallTests.generate, "{\"a\":1}")
-            let refused = try await gateway.post(EndedCallTests.generate, "{}").answer()
+        try await PipelineFixture.withWaitingCall(#"{"a":1}"#) { gateway, _, waiting in
+            let refused = try await gateway.post(GatewayText.generate, "{}").answer()
             #expect(refused.status == 503)
             var samples = try await gateway.samples()
             #expect(samples[#"gateway_queue_depth{quota="rpm",model="gemini-2.5-flash"}"#] == 1)
@@ -60,14 +57,14 @@ struct MetricsTests {
     func moved() async throws {
         let client = { (name: String, more: String) in "[[client]]\nname = \"\(name)\"\nkey = \"\(name)\"\n\(more)\n" }
         let clients = client("slow", "priority = 5") + client("urgent", "priority = 1")
-        let queued = EndedCallTests.gemini(quota: "requests = 1\nper = \"1s\"")
+        let queued = GatewayText.gemini(quota: "requests = 1\nper = \"1s\"")
             .split(separator: "[auth]\nmode = \"none\"\n", maxSplits: 1).joined()
         try await PipelineFixture.with(clients + queued) { gateway, _ in
-            _ = try await gateway.post(EndedCallTests.generate, "{}", fields: ["x-goog-api-key: slow"]).answer()
+            _ = try await gateway.post(GatewayText.generate, "{}", fields: ["x-goog-api-key: slow"]).answer()
             var calls: [SentCall] = []
             for name in ["slow", "slow", "urgent"] {
                 let fields = ["x-goog-api-key: \(name)"]
-                calls.append(try await gateway.post(EndedCallTests.generate, "{}", fields: fields))
+                calls.append(try await gateway.post(GatewayText.generate, "{}", fields: fields))
             }
             for call in calls {
                 let status = try await call.answer().status
@@ -85,12 +82,12 @@ struct MetricsTests {
     func store() async throws {
         let redis = try await RedisServer.start()
         let configuration =
-            "[redis]\nurl = \"\(redis.url)\"\n" + EndedCallTests.gemini(quota: "requests = 100\nper = \"1m\"")
+            "[redis]\nurl = \"\(redis.url)\"\n" + GatewayText.gemini(quota: "requests = 100\nper = \"1m\"")
         try await PipelineFixture.with(configuration) { gateway, _ in
             try await eventually("connected") {
                 try await gateway.samples()[Self.state("connected")] == 1
             }
-            let answer = try await gateway.post(EndedCallTests.generate, "{}").answer()
+            let answer = try await gateway.post(GatewayText.generate, "{}").answer()
             #expect(answer.status == 200)
             // By then it was told who else lives, which its own part is reckoned from.
             try await eventually("a few calls were answered") {

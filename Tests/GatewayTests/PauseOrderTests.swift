@@ -4,7 +4,7 @@ import Testing
 @Suite("Pausing a quota by /admin", .timeLimit(.minutes(1)))
 struct PauseOrderTests {
     private static let token = "Authorization: Bearer token"
-    private static let configuration = EndedCallTests.gemini(quota: "requests = 100\nper = \"1m\"")
+    private static let configuration = GatewayText.gemini(quota: "requests = 100\nper = \"1m\"")
 
     private func order(_ gateway: PipelineFixture, _ path: String, fields: [String] = [token]) async throws -> (
         status: Int, body: String
@@ -24,12 +24,12 @@ struct PauseOrderTests {
     )
     func holds(name: String, quota: String) async throws {
         try await PipelineFixture.with(Self.configuration) { gateway, upstream in
-            _ = try await gateway.post(EndedCallTests.generate, "{}").answer()
+            _ = try await gateway.post(GatewayText.generate, "{}").answer()
             var answer = try await order(gateway, "\(name)/pause")
             #expect(answer.status == 200)
             #expect(answer.body == #"{"upstream":"gemini","quota":\#(quota),"paused":true}"#)
             try await eventually("the stats show it") { try await paused(gateway) == true }
-            let waiting = try await gateway.post(EndedCallTests.generate, "{}")
+            let waiting = try await gateway.post(GatewayText.generate, "{}")
             try await eventually("it waits") { try await gateway.waiting() == 1 }
             #expect(upstream.requests.count == 1)
             answer = try await order(gateway, "\(name)/resume")

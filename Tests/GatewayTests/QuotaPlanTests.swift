@@ -4,26 +4,6 @@ import Pacing
 import Testing
 
 @Suite("Which quotas a call must fit") struct QuotaPlanTests {
-    private func quota(
-        _ name: String,
-        _ limit: Int,
-        unit: Configuration.Quota.Unit = .requests,
-        per: Duration = .seconds(60),
-        scope: Configuration.Quota.Scope = .model,
-        change: (inout Configuration.Quota) -> Void = { _ in }
-    ) -> Configuration.Quota {
-        var quota = Configuration.Quota()
-        quota.name = name
-        quota.limit = limit
-        quota.whole = limit
-        quota.unit = unit
-        quota.per = per
-        quota.scope = scope
-        quota.burst = limit
-        change(&quota)
-        return quota
-    }
-
     private func costs(
         _ quotas: [Configuration.Quota],
         model: String? = "m",
@@ -42,18 +22,18 @@ import Testing
 
     @Test("A call must fit all that cover it: a minute's and a day's, requests and tokens, by model and for all")
     func together() {
-        let quotas = [
-            quota("rpm", 10), quota("tpm", 1_000, unit: .tokens(.input)),
-            quota("rpd", 100, per: .seconds(86_400)), quota("all", 50, unit: .tokens(.total), scope: .upstream),
+        let quotas: [Configuration.Quota] = [
+            .sample("rpm", 10), .sample("tpm", 1_000, unit: .tokens(.input)),
+            .sample("rpd", 100, per: .seconds(86_400)), .sample("all", 50, unit: .tokens(.total), scope: .upstream),
         ]
         #expect(costs(quotas) == ["rpm/m": 1, "tpm/m": 30, "rpd/m": 1, "all": 70])
     }
 
     @Test("Globs of models and names of methods choose, and a model is part of its bucket's name")
     func chosen() {
-        let quotas = [
-            quota("flash", 10, unit: .tokens(.output)) { $0.models = ["gemini-*-flash*"] },
-            quota("embed", 10) { $0.methods = ["batchEmbedContents"] },
+        let quotas: [Configuration.Quota] = [
+            .sample("flash", 10, unit: .tokens(.output)) { $0.models = ["gemini-*-flash*"] },
+            .sample("embed", 10) { $0.methods = ["batchEmbedContents"] },
         ]
         #expect(costs(quotas, model: "gemini-2.5-flash-lite") == ["flash/gemini-2.5-flash-lite": 40])
         #expect(costs(quotas, model: "gemini-2.5-pro") == nil)
@@ -62,7 +42,7 @@ import Testing
 
     @Test("Tokens are an estimate and never refused; a batch above a quota of requests is")
     func estimates() {
-        let plan = QuotaPlan(quotas: [quota("tpm", 5, unit: .tokens(.input)), quota("rpm", 3)])
+        let plan = QuotaPlan(quotas: [.sample("tpm", 5, unit: .tokens(.input)), .sample("rpm", 3)])
         guard
             case .charges(let charges) = plan.charges(
                 model: "m",
@@ -85,16 +65,16 @@ import Testing
 
     @Test("What costs no tokens goes at once where only tokens are counted, and is covered all the same")
     func free() {
-        let tokens = [quota("tpm", 1_000, unit: .tokens(.input))]
+        let tokens: [Configuration.Quota] = [.sample("tpm", 1_000, unit: .tokens(.input))]
         #expect(costs(tokens, method: .countTokens, tokens: .none) == [:])
-        #expect(costs([quota("out", 9, unit: .tokens(.output))], tokens: .init(input: 5, output: 0)) == [:])
-        #expect(costs(tokens + [quota("rpm", 10)], method: .countTokens, tokens: .none) == ["rpm/m": 1])
+        #expect(costs([.sample("out", 9, unit: .tokens(.output))], tokens: .init(input: 5, output: 0)) == [:])
+        #expect(costs(tokens + [.sample("rpm", 10)], method: .countTokens, tokens: .none) == ["rpm/m": 1])
         #expect(costs(tokens, model: nil) == nil)
     }
 
     @Test("Nobody measures a body for a quota of requests")
     func unasked() {
-        let plan = QuotaPlan(quotas: [quota("rpm", 10)])
+        let plan = QuotaPlan(quotas: [.sample("rpm", 10)])
         var asked = false
         _ = plan.charges(model: "m", method: .generateContent, items: 1, now: 0) {
             asked = true
@@ -107,7 +87,7 @@ import Testing
     func calendar() throws {
         let zone = try #require(ZoneRules(posix: "PST8PDT,M3.2.0,M11.1.0"))
         let reset = DailyReset(zone: "Z", secondOfDay: 0, rules: zone)
-        let plan = QuotaPlan(quotas: [quota("rpd", 10, per: .seconds(86_400)) { $0.reset = reset }])
+        let plan = QuotaPlan(quotas: [.sample("rpd", 10, per: .seconds(86_400)) { $0.reset = reset }])
         func told(at now: Int) -> Duration? {
             guard
                 case .charges(let charges) = plan.charges(

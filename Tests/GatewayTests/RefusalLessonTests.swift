@@ -7,25 +7,6 @@ import Testing
 @Suite("What a 429 teaches") struct RefusalLessonTests {
     private static let day = Duration.seconds(86_400)
 
-    private func quota(
-        _ name: String,
-        _ limit: Int,
-        unit: Configuration.Quota.Unit = .requests,
-        per: Duration = .seconds(60),
-        scope: Configuration.Quota.Scope = .model,
-        reset: DailyReset? = nil
-    ) -> Configuration.Quota {
-        var quota = Configuration.Quota()
-        quota.name = name
-        quota.limit = limit
-        quota.whole = limit
-        quota.unit = unit
-        quota.per = per
-        quota.scope = scope
-        quota.reset = reset
-        return quota
-    }
-
     private func midnight() throws -> DailyReset {
         DailyReset(zone: "UTC", secondOfDay: 0, rules: try #require(ZoneRules(posix: "UTC0")))
     }
@@ -70,9 +51,9 @@ import Testing
         ]
     )
     func bucket(id: String, expected: String) throws {
-        let quotas = [
-            quota("rpm", 100), quota("tpm", 10_000, unit: .tokens(.input)), quota("rpd", 1_000, per: Self.day),
-            quota("out", 10_000, unit: .tokens(.output)),
+        let quotas: [Configuration.Quota] = [
+            .sample("rpm", 100), .sample("tpm", 10_000, unit: .tokens(.input)), .sample("rpd", 1_000, per: Self.day),
+            .sample("out", 10_000, unit: .tokens(.output)),
         ]
         let lesson = try lesson(quotas, violations: [violation(id, 7)])
         #expect(named(lesson) == [expected])
@@ -82,7 +63,7 @@ import Testing
 
     @Test("A bucket of the call's model comes before one of all models where the answer names a model")
     func model() throws {
-        let quotas = [quota("all", 100, scope: .upstream), quota("rpm", 50)]
+        let quotas: [Configuration.Quota] = [.sample("all", 100, scope: .upstream), .sample("rpm", 50)]
         let id = "GenerateRequestsPerMinutePerProjectPerModel"
         #expect(named(try lesson(quotas, violations: [violation(id)])) == ["rpm/m"])
         #expect(
@@ -92,8 +73,8 @@ import Testing
 
     @Test("Several violations teach several buckets, a day's first; the same one only once")
     func several() throws {
-        let quotas = [
-            quota("rpm", 100), quota("tpm", 10_000, unit: .tokens(.input)), quota("rpd", 1_000, per: Self.day),
+        let quotas: [Configuration.Quota] = [
+            .sample("rpm", 100), .sample("tpm", 10_000, unit: .tokens(.input)), .sample("rpd", 1_000, per: Self.day),
         ]
         let lesson = try lesson(
             quotas,
@@ -110,8 +91,7 @@ import Testing
 
     @Test("The headroom is taken off what the upstream states")
     func headroom() throws {
-        var rpm = quota("rpm", 80)
-        rpm.whole = 100
+        let rpm = Configuration.Quota.sample("rpm", 80) { $0.whole = 100 }
         let lesson = try lesson([rpm], violations: [violation("RequestsPerMinute", 50)])
         #expect(lesson.buckets[0].named.limit == 40)
         #expect(lesson.buckets[0].named.stated == 50)
@@ -120,14 +100,14 @@ import Testing
     @Test("A limit is learned by a bucket of that window or a shorter one; a longer one only pauses")
     func otherWindow() throws {
         let minute = [violation("RequestsPerMinute", 50)]
-        let five = try lesson([quota("rp5m", 500, per: .seconds(300))], violations: minute)
+        let five = try lesson([.sample("rp5m", 500, per: .seconds(300))], violations: minute)
         #expect(named(five) == ["rp5m/m"])
         #expect(five.buckets[0].named.limit == nil)
         #expect(five.buckets[0].hold == .milliseconds(26_500))
-        let second = try lesson([quota("rps", 100, per: .seconds(1))], violations: minute)
+        let second = try lesson([.sample("rps", 100, per: .seconds(1))], violations: minute)
         #expect(second.buckets[0].named.limit == 50)
         let month = try lesson(
-            [quota("monthly", 9_000, per: Self.day * 30)],
+            [.sample("monthly", 9_000, per: Self.day * 30)],
             violations: [violation("RequestsPerDay", 50)]
         )
         #expect(named(month) == ["monthly/m"])
@@ -137,16 +117,19 @@ import Testing
 
     @Test("Without details all request buckets are meant, for as long as the answer says or as nobody says")
     func noDetails() throws {
-        let lesson = try lesson([quota("rpm", 100)], violations: [], retryDelay: nil)
+        let lesson = try lesson([.sample("rpm", 100)], violations: [], retryDelay: nil)
         #expect(lesson.buckets.isEmpty)
         #expect(lesson.hold == nil)
         #expect(lesson.requeue)
-        #expect(try self.lesson([quota("rpm", 100)], violations: []).hold == .milliseconds(26_500))
+        #expect(try self.lesson([.sample("rpm", 100)], violations: []).hold == .milliseconds(26_500))
     }
 
     @Test("A day's quota that is spent waits for its reset, not for the seconds of the answer, an hour at most")
     func day() throws {
-        let quotas = [quota("rpm", 100), quota("rpd", 1_000, per: Self.day, reset: try midnight())]
+        let midnight = try midnight()
+        let quotas: [Configuration.Quota] = [
+            .sample("rpm", 100), .sample("rpd", 1_000, per: Self.day) { $0.reset = midnight },
+        ]
         let violations = [violation("GenerateRequestsPerDayPerProjectPerModel-FreeTier", 1_000)]
         let near = try lesson(quotas, violations: violations, now: 86_400 - 90)
         #expect(named(near) == ["rpd/m"])
@@ -158,11 +141,11 @@ import Testing
     @Test("Where nobody knows when the day ends, the 429 is the answer")
     func dayWithoutReset() throws {
         let violations = [violation("GenerateRequestsPerDayPerProjectPerModel-FreeTier", 1_000)]
-        let rolling = try lesson([quota("rpd", 1_000, per: Self.day)], violations: violations)
+        let rolling = try lesson([.sample("rpd", 1_000, per: Self.day)], violations: violations)
         #expect(named(rolling) == ["rpd/m"])
         #expect(!rolling.requeue)
         // Pausing the minute's bucket would let callers wait for nothing but another 429.
-        let unknown = try lesson([quota("rpm", 100)], violations: violations)
+        let unknown = try lesson([.sample("rpm", 100)], violations: violations)
         #expect(unknown.buckets.isEmpty)
         #expect(unknown.hold == .zero)
         #expect(!unknown.requeue)
@@ -170,15 +153,15 @@ import Testing
 
     @Test("What was not kept whole cannot be sent again")
     func streamed() throws {
-        let lesson = try lesson([quota("rpm", 9)], violations: [violation("RequestsPerMinute")], canRepeat: false)
+        let lesson = try lesson([.sample("rpm", 9)], violations: [violation("RequestsPerMinute")], canRepeat: false)
         #expect(!lesson.requeue)
         #expect(named(lesson) == ["rpm/m"])
     }
 
     @Test("Tokens of a violation are no requests, and requests no tokens")
     func otherUnit() throws {
-        #expect(try lesson([quota("rpm", 9)], violations: [violation("InputTokensPerMinute", 5)]).buckets.isEmpty)
-        let tokens = [quota("tpm", 9, unit: .tokens(.input))]
+        #expect(try lesson([.sample("rpm", 9)], violations: [violation("InputTokensPerMinute", 5)]).buckets.isEmpty)
+        let tokens: [Configuration.Quota] = [.sample("tpm", 9, unit: .tokens(.input))]
         #expect(try lesson(tokens, violations: [violation("RequestsPerMinute", 5)]).buckets.isEmpty)
     }
 }

@@ -5,13 +5,13 @@ import Testing
 struct RetriedCallTests {
     @Test("Where the pause goes past the time for a slot, the upstream's own answer is the answer")
     func noTimeForPause() async throws {
-        let configuration = EndedCallTests.gemini(
-            quota: "requests = 100\nper = \"1m\"",
-            queue: "max_wait = \"300ms\""
+        let configuration = GatewayText.gemini(
+            queue: "max_wait = \"300ms\"",
+            quota: "requests = 100\nper = \"1m\""
         )
         let script: @Sendable (UpstreamRequest) -> Void = { $0.reply("503 Service Unavailable", body: "overloaded") }
         try await PipelineFixture.with(configuration, upstream: script) { gateway, upstream in
-            let answer = try await gateway.post(EndedCallTests.generate, "{}").answer()
+            let answer = try await gateway.post(GatewayText.generate, "{}").answer()
             #expect(answer.status == 503)
             #expect(answer.body == "overloaded")
             #expect(upstream.requests.count == 1)
@@ -24,9 +24,9 @@ struct RetriedCallTests {
         let script: @Sendable (UpstreamRequest) -> Void = { request in
             if isFirst.take() { request.reply("503 Service Unavailable") } else { request.reply() }
         }
-        let configuration = EndedCallTests.gemini(queue: "max_wait = \"100ms\"")
+        let configuration = GatewayText.gemini(queue: "max_wait = \"100ms\"")
         try await PipelineFixture.with(configuration, upstream: script) { gateway, upstream in
-            let answer = try await gateway.post(EndedCallTests.generate, "{}").answer()
+            let answer = try await gateway.post(GatewayText.generate, "{}").answer()
             #expect(answer.status == 200)
             #expect(upstream.requests.count == 2)
         }
@@ -38,9 +38,9 @@ struct RetriedCallTests {
         let script: @Sendable (UpstreamRequest) -> Void = { request in
             if isFirst.take() { request.reply() } else { request.close() }
         }
-        try await PipelineFixture.with(EndedCallTests.gemini(upstream: "retries = 0"), upstream: script) { gateway, _ in
+        try await PipelineFixture.with(GatewayText.gemini(upstream: "retries = 0"), upstream: script) { gateway, _ in
             for expected in [200, 502] {
-                let answer = try await gateway.post(EndedCallTests.generate, "{}").answer()
+                let answer = try await gateway.post(GatewayText.generate, "{}").answer()
                 #expect(answer.status == expected)
             }
             let samples = try await gateway.samples()

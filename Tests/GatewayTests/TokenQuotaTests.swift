@@ -6,26 +6,12 @@ import Testing
 @Suite("A call's tokens, from its estimate to what the answer tells", .timeLimit(.minutes(1)))
 struct TokenQuotaTests {
     private static func configuration(_ quota: String) -> String {
-        """
-        [admin]
-        token = "token"
-        [auth]
-        mode = "none"
-        [[upstream]]
-        name = "gemini"
-        dialect = "gemini"
-        url = "${UPSTREAM}"
-        retries = 0
-        [upstream.queue]
-        max_wait = "2s"
-        [[upstream.quota]]
-        name = "tokens"
-        per = "1h"
-        \(quota)
-        [[route]]
-        path = "/**"
-        upstream = "gemini"
-        """
+        GatewayText.gemini(
+            upstream: "retries = 0",
+            queue: "max_wait = \"2s\"",
+            quotaName: "tokens",
+            quota: "per = \"1h\"\n" + quota
+        )
     }
 
     private static let path = "/v1beta/models/m:generateContent"

@@ -39,6 +39,21 @@ final class PipelineFixture: Sendable {
         try result.get()
     }
 
+    /// Of a quota that has one slot an hour the slot is taken, and one call waits for the next.
+    /// - Parameter waiting: the body of the call that waits. One more would wait for longer than it may.
+    static func withWaitingCall(
+        _ waiting: String = "{}",
+        _ body: (PipelineFixture, UpstreamStub, SentCall) async throws -> Void
+    ) async throws {
+        let configuration = GatewayText.gemini(queue: "max_wait = \"90m\"", quota: "requests = 1\nper = \"1h\"")
+        try await with(configuration) { gateway, upstream in
+            _ = try await gateway.post(GatewayText.generate, "{}").answer()
+            let call = try await gateway.post(GatewayText.generate, waiting)
+            try await eventually("it waits") { try await gateway.waiting() == 1 }
+            try await body(gateway, upstream, call)
+        }
+    }
+
     init(_ text: String, group: MultiThreadedEventLoopGroup) async throws {
         self.group = group
         assembly = try await Assembly.make(
