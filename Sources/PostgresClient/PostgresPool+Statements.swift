@@ -10,15 +10,19 @@ extension PostgresPool {
     private static var maxAttempts: Int { 3 }
 
     /// Runs one statement on a connection of its own, and again where that is safe: up to three times.
+    ///
+    /// - Parameter limit: of all waits for a connection; default: `waitLimit`.
     @discardableResult
     package nonisolated func query(
         _ sql: String,
         _ parameters: [PostgresParameter] = [],
-        retry: StatementRetry = .unsent
+        retry: StatementRetry = .unsent,
+        until limit: ContinuousClock.Instant? = nil
     ) async throws(PostgresError) -> PostgresRows {
+        let limit = limit ?? waitLimit
         var attempt = 1
         while true {
-            let lease = try await lease()
+            let lease = try await lease(until: limit)
             do throws(PostgresError) {
                 let rows = try await lease.connection.query(sql, parameters)
                 await giveBack(lease)
@@ -38,16 +42,19 @@ extension PostgresPool {
     /// - Parameters:
     ///   - isIdempotent: `body` does the same when it runs after having been committed already; then it is repeated, too, when
     ///     the connection breaks during `COMMIT`.
+    ///   - limit: of all waits for a connection; default: `waitLimit`.
     ///   - body: nothing but statements; it may run more than once. When it throws, everything is rolled back.
     /// - Throws: `PostgresError.commitUnknown`; what `body` throws.
     package nonisolated func transaction<Value>(
         isIdempotent: Bool = false,
+        until limit: ContinuousClock.Instant? = nil,
         _ body: (PostgresConnection) async throws -> Value
     ) async throws -> Value {
+        let limit = limit ?? waitLimit
         var attempt = 1
         while true {
             do {
-                return try await withConnection { connection in
+                return try await withConnection(until: limit) { connection in
                     try await Self.transact(on: connection, body)
                 }
             } catch let error as PostgresError {

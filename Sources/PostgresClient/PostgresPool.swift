@@ -36,13 +36,19 @@ package actor PostgresPool {
 
     package var counts: PoolCounts { state.counts }
 
+    /// Until when who asks now may wait for a connection. Work that needs several, one after the other, passes it to each
+    /// of its statements: they wait no longer than that together.
+    package nonisolated var waitLimit: ContinuousClock.Instant { .now + limits.maxWait }
+
     /// Lends a connection for as long as `body` runs.
     ///
+    /// - Parameter limit: of the wait; default: `waitLimit`.
     /// - Throws: `PostgresError.noConnection` after `maxWait`, sooner in an outage; what `body` throws.
     package nonisolated func withConnection<Value>(
+        until limit: ContinuousClock.Instant? = nil,
         _ body: (PostgresConnection) async throws -> Value
     ) async throws -> Value {
-        let lease = try await lease()
+        let lease = try await lease(until: limit ?? waitLimit)
         do {
             let value = try await body(lease.connection)
             await giveBack(lease)
@@ -64,8 +70,8 @@ package actor PostgresPool {
         alarm = nil
     }
 
-    func lease() async throws(PostgresError) -> Lease {
-        let deadline = ContinuousClock.now + state.patience(now: .now)
+    func lease(until limit: ContinuousClock.Instant) async throws(PostgresError) -> Lease {
+        let deadline = min(limit, .now + state.patience(now: .now))
         while true {
             if Task.isCancelled { throw .cancelled }
             let waiter = state.newWaiter()
@@ -75,14 +81,16 @@ package actor PostgresPool {
             case .use(let id, let mustProbe):
                 guard let connection = connections[id] else { preconditionFailure("a connection that is not there") }
                 if await connection.isReusable() {
-                    // Half the wait, so that after a dead connection there is time for another.
                     guard mustProbe else { return Lease(id: id, connection: connection) }
-                    if await connection.probe(timeout: limits.maxWait / 2) {
+                    // Half the wait, so that after a dead connection there is time for another.
+                    let timeout = min(limits.maxWait / 2, ContinuousClock.now.duration(to: deadline))
+                    if timeout > .zero, await connection.probe(timeout: timeout) {
                         return Lease(id: id, connection: connection)
                     }
                 }
                 state.lost(id)
                 await connections.removeValue(forKey: id)?.close()
+                if mustProbe, ContinuousClock.now >= deadline { throw .noConnection(.waitedTooLong) }
             case .wait:
                 return try await wait(as: waiter, until: deadline).get()
             }

@@ -56,6 +56,35 @@ import Testing
         }
     }
 
+    @Test(
+        "A Postgres that hangs is waited for once, however many connections it leaves and statements a turn begins with"
+    )
+    func hanging() async throws {
+        let database = try await TestDatabase.alone()
+        var limits = PoolLimits(size: 8, overflow: 0)
+        limits.probeAfter = .zero
+        try await TestBackend.run(pool: limits, on: database) { [maxWait = limits.maxWait] backend in
+            var callers: [Task<TestBackend.Answer, any Error>] = []
+            try await backend.whileLocked("conversation") {
+                callers = (0..<8).map { _ in Task { try await backend.send(.get, "/conversations") } }
+                try await backend.untilBlocked(count: 8)
+            }
+            for caller in callers { #expect(try await caller.value.status == 200) }
+            let key = [HTTPField.Name("idempotency-key")!: "a"] as HTTPFields
+            database.server.freeze()
+            let start = ContinuousClock.now
+            let refused = try await backend.send(.post, "/chat", #"{"message": "Hm?"}"#, fields: key)
+            #expect(start.duration(to: .now) < maxWait * 2)
+            #expect(refused.status == 503)
+            #expect(refused.fields[.retryAfter] == "2")
+            #expect(backend.stub.calls().isEmpty)
+            database.server.thaw()
+            let answer = try await backend.send(.post, "/chat", #"{"message": "Hm?"}"#, fields: key)
+            #expect(answer.status == 200)
+        }
+        try await database.server.stop()
+    }
+
     @Test("Not ready while starting and draining; alive all the same")
     func readiness() async throws {
         try await TestBackend.run { backend in

@@ -23,9 +23,10 @@ struct TestBackend: Sendable {
     static func run(
         pool limits: PoolLimits = PoolLimits(size: 4, overflow: 4),
         live: Bool = false,
+        on database: TestDatabase? = nil,
         _ test: @Sendable (TestBackend) async throws -> Void
     ) async throws {
-        let database = try await TestDatabase.make()
+        let database = if let database { database } else { try await TestDatabase.make() }
         let stub = try await StubGateway.start()
         let logger = Logger(label: "backend")
         let metrics = BackendMetrics()
@@ -133,15 +134,15 @@ struct TestBackend: Sendable {
         await pool.close()
     }
 
-    /// Waits until a statement waits for what `whileLocked` holds.
-    func untilBlocked() async throws {
-        try await eventually("a statement waits for the lock") {
+    /// Waits until so many statements wait for what `whileLocked` holds.
+    func untilBlocked(count: Int = 1) async throws {
+        try await eventually("\(count) statements wait for the lock") {
             try await database.sql(
                 """
                 SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database
                 WHERE NOT granted AND datname = current_database()
                 """
-            ) != "0"
+            ) == String(count)
         }
     }
 

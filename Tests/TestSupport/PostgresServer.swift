@@ -70,14 +70,18 @@ package final class PostgresServer: Sendable {
 
     /// Ends as by a crash: the server and all its sessions at once.
     package func kill() async throws {
+        sendToAll(SIGKILL)
+        try await process.waitForExit(within: .seconds(10))
+    }
+
+    private func sendToAll(_ signal: Int32) {
         let process = process
         let children = "/proc/\(process.processIdentifier)/task/\(process.processIdentifier)/children"
         let sessions = (try? String(contentsOfFile: children, encoding: .utf8)) ?? ""
-        process.send(signal: SIGKILL)
+        process.send(signal: signal)
         for identifier in sessions.split(separator: " ").compactMap({ Int32($0) }) {
-            _ = Foundation.kill(identifier, SIGKILL)
+            _ = Foundation.kill(identifier, signal)
         }
-        try await process.waitForExit(within: .seconds(10))
     }
 
     /// Starts again on the same port with the same data, waiting for what a crash left to be recovered.
@@ -91,6 +95,11 @@ package final class PostgresServer: Sendable {
     package func pause() { process.pause() }
 
     package func resume() { process.resume() }
+
+    /// Hangs with all its sessions, connections open, until `thaw`.
+    package func freeze() { sendToAll(SIGSTOP) }
+
+    package func thaw() { sendToAll(SIGCONT) }
 
     private func waitUntilReady() async throws {
         try await process.waitUntilAccepting(port: port)

@@ -14,6 +14,11 @@ package struct TestDatabase {
         return TestDatabase(server: server, name: name)
     }
 
+    /// The database of a Postgres that the test has for itself, and stops.
+    package static func alone() async throws -> TestDatabase {
+        TestDatabase(server: try await PostgresServer.start(), name: "postgres")
+    }
+
     package var port: Int { server.port }
 
     package var url: String { "postgresql://postgres@127.0.0.1:\(port)/\(name)" }

@@ -2,6 +2,7 @@ internal import FoundationEssentials
 internal import HTTPTypes
 internal import Hummingbird
 internal import NIOCore
+internal import PostgresClient
 
 /// `POST /chat`.
 struct ChatRoutes: Sendable {
@@ -36,9 +37,17 @@ struct ChatRoutes: Sendable {
             priority: request.headers[.priority],
             deadline: ContinuousClock.now + Self.timeout(request.headers[.serverTimeout], default: timeout)
         )
+        let waitLimit = idempotency.pool.waitLimit
         var claim: IdempotencyClaim?
         if let key = request.headers[.idempotencyKey] {
-            switch try await idempotency.admit(key: key, user: context.user, path: "/chat", body: bytes) {
+            let admission = try await idempotency.admit(
+                key: key,
+                user: context.user,
+                path: "/chat",
+                body: bytes,
+                until: waitLimit
+            )
+            switch admission {
             case .proceed(let admitted): claim = admitted
             case .replay(let status, let body):
                 return isStreamed ? try EventStream.replay(body) : JSON.response(body, status: .init(code: status))
@@ -51,7 +60,8 @@ struct ChatRoutes: Sendable {
                 caller: caller,
                 claim: claim,
                 isStreamed: isStreamed
-            )
+            ),
+            until: waitLimit
         )
         if isStreamed { return EventStream.response(events) }
         for await event in events {

@@ -28,18 +28,23 @@ struct TurnRunner: Sendable {
 
     /// Checks that there is something to answer, then starts the turn.
     ///
+    /// - Parameter waitLimit: of the pool, for what comes before the turn.
     /// - Returns: its events; the last is `.finished` or `.failed`. Dropping them does not stop it.
     /// - Throws: 404; the database's errors. The claim is given back.
-    func start(_ question: Question) async throws -> AsyncStream<TurnEvent> {
+    func start(
+        _ question: Question,
+        until waitLimit: ContinuousClock.Instant
+    ) async throws -> AsyncStream<TurnEvent> {
         let history: [TurnStore.Utterance]
         do {
             history = try await store.history(
                 of: question.conversation,
                 user: question.caller.user,
-                limit: Self.historyLength
+                limit: Self.historyLength,
+                until: waitLimit
             )
         } catch {
-            await question.claim?.abandon()
+            await question.claim?.abandon(after: error)
             throw error
         }
         // Holds at most one answer, which is bounded: a slow reader cannot make it grow further.

@@ -64,16 +64,24 @@ struct ConversationRoutes: Sendable {
             let again = Request(head: request.head, body: RequestBody(buffer: bytes))
             title = try Self.title(try await JSON.body(TitleBody.self, of: again, upTo: Self.maxBody).0.title)
         }
+        let waitLimit = store.pool.waitLimit
         var claim: IdempotencyClaim?
         if let key = request.headers[.idempotencyKey] {
-            switch try await idempotency.admit(key: key, user: context.user, path: "/conversations", body: bytes) {
+            let admission = try await idempotency.admit(
+                key: key,
+                user: context.user,
+                path: "/conversations",
+                body: bytes,
+                until: waitLimit
+            )
+            switch admission {
             case .proceed(let admitted): claim = admitted
             case .replay(let status, let body): return JSON.response(body, status: .init(code: status))
             }
         }
         let work: @Sendable () async throws -> ByteBuffer = { [claim, title] in
             let id = UUID()
-            return try await store.pool.transaction(isIdempotent: true) { connection in
+            return try await store.pool.transaction(isIdempotent: true, until: waitLimit) { connection in
                 let conversation = try await store.insert(id, user: context.user, title: title, on: connection)
                 let body = JSON.encode(conversation)
                 try await claim?.complete(status: 201, body: body, on: connection)

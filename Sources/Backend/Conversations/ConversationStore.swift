@@ -43,12 +43,13 @@ struct ConversationStore: Sendable {
         return Page(items: items, nextCursor: Cursor.encode(next))
     }
 
-    func find(_ id: UUID, user: String) async throws -> Conversation {
+    func find(_ id: UUID, user: String, until limit: ContinuousClock.Instant? = nil) async throws -> Conversation {
         try one(
             await pool.query(
                 "SELECT \(Self.columns) FROM conversation WHERE id = $1 AND user_id = $2",
                 [.uuid(id), .text(user)],
-                retry: .idempotent
+                retry: .idempotent,
+                until: limit
             )
         )
     }
@@ -96,14 +97,16 @@ struct ConversationStore: Sendable {
         after sequence: Int64?,
         limit: Int
     ) async throws -> Page<Message> {
-        _ = try await find(conversation, user: user)
+        let waitLimit = pool.waitLimit
+        _ = try await find(conversation, user: user, until: waitLimit)
         let rows = try await pool.query(
             """
             SELECT id, role, content, created_at, sequence FROM message
             WHERE conversation_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3
             """,
             [.uuid(conversation), .integer(sequence ?? 0), .integer(Int64(limit + 1))],
-            retry: .idempotent
+            retry: .idempotent,
+            until: waitLimit
         )
         let items = try rows.prefix(limit).map { try Message($0) }
         guard rows.count > limit, limit > 0 else { return Page(items: items, nextCursor: nil) }

@@ -37,18 +37,25 @@ struct TurnStore: Sendable {
     /// - Parameters:
     ///   - conversation: nil: a new one.
     ///   - limit: of messages, the newest ones.
+    ///   - waitLimit: of the pool, for all statements together.
     /// - Throws: 404; for a new conversation too, that Postgres is away.
-    func history(of conversation: UUID?, user: String, limit: Int) async throws -> [Utterance] {
+    func history(
+        of conversation: UUID?,
+        user: String,
+        limit: Int,
+        until waitLimit: ContinuousClock.Instant
+    ) async throws -> [Utterance] {
         guard let conversation else {
             // Models cost money and time: they are not asked for an answer that could not be stored.
-            try await pool.query("SELECT 1", retry: .idempotent)
+            try await pool.query("SELECT 1", retry: .idempotent, until: waitLimit)
             return []
         }
-        _ = try await conversations.find(conversation, user: user)
+        _ = try await conversations.find(conversation, user: user, until: waitLimit)
         let rows = try await pool.query(
             "SELECT role, content FROM message WHERE conversation_id = $1 ORDER BY sequence DESC LIMIT $2",
             [.uuid(conversation), .integer(Int64(limit))],
-            retry: .idempotent
+            retry: .idempotent,
+            until: waitLimit
         )
         return try rows.reversed().map { row in
             Utterance(role: Message.Role(rawValue: try row.decode("role")) ?? .user, content: try row.decode("content"))

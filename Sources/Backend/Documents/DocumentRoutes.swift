@@ -2,6 +2,7 @@ internal import FoundationEssentials
 internal import HTTPTypes
 internal import Hummingbird
 internal import NIOCore
+internal import PostgresClient
 
 /// `POST /documents`.
 struct DocumentRoutes: Sendable {
@@ -37,7 +38,14 @@ struct DocumentRoutes: Sendable {
         guard !chunks.isEmpty else { throw Problem.invalid("text", "must not be empty") }
         var claim: IdempotencyClaim?
         if let key = request.headers[.idempotencyKey] {
-            switch try await idempotency.admit(key: key, user: context.user, path: "/documents", body: bytes) {
+            let admission = try await idempotency.admit(
+                key: key,
+                user: context.user,
+                path: "/documents",
+                body: bytes,
+                until: idempotency.pool.waitLimit
+            )
+            switch admission {
             case .proceed(let admitted): claim = admitted
             case .replay(let status, let body): return JSON.response(body, status: .init(code: status))
             }

@@ -29,7 +29,14 @@ struct IdempotencyClaim: Sendable {
     }
 
     /// Gives the key back after a failure: the same request may be tried again.
-    func abandon() async {
+    ///
+    /// Where Postgres is what failed it goes on by itself: who asked is not to wait for Postgres once more.
+    func abandon(after error: any Error) async {
+        guard let error = error as? PostgresError, error.isTransient else { return await abandon() }
+        Task { await abandon() }
+    }
+
+    private func abandon() async {
         do throws(PostgresError) {
             try await pool.query(
                 "DELETE FROM idempotency_key WHERE user_id = $1 AND key = $2 AND owner = $3 AND body IS NULL",
@@ -63,7 +70,7 @@ struct IdempotencyClaim: Sendable {
         do {
             return try await work()
         } catch {
-            await abandon()
+            await abandon(after: error)
             throw error
         }
     }

@@ -23,9 +23,17 @@ struct IdempotencyStore: Sendable {
         case replay(status: Int, body: ByteBuffer)
     }
 
-    /// - Parameter body: of the request; the same key with another body, or for another path, is a mistake.
+    /// - Parameters:
+    ///   - body: of the request; the same key with another body, or for another path, is a mistake.
+    ///   - waitLimit: of the pool, for all statements together.
     /// - Throws: 400; 409 while the same request is being worked on; 422 for another request under the same key.
-    func admit(key: String, user: String, path: String, body: ByteBuffer) async throws -> Admission {
+    func admit(
+        key: String,
+        user: String,
+        path: String,
+        body: ByteBuffer,
+        until waitLimit: ContinuousClock.Instant
+    ) async throws -> Admission {
         guard !key.isEmpty, key.utf8.count <= Self.maxKeyBytes else {
             throw Problem.invalid(parameter: "Idempotency-Key", "must be 1 to \(Self.maxKeyBytes) bytes long")
         }
@@ -44,7 +52,8 @@ struct IdempotencyStore: Sendable {
             WHERE held.body IS NULL AND held.leased_until < now() AND held.request_hash = excluded.request_hash
             RETURNING owner
             """,
-            [.text(user), .text(key), .bytes(hash), .uuid(owner)]
+            [.text(user), .text(key), .bytes(hash), .uuid(owner)],
+            until: waitLimit
         )
         if !taken.isEmpty {
             return .proceed(IdempotencyClaim(pool: pool, logger: logger, user: user, key: key, owner: owner))
@@ -52,7 +61,8 @@ struct IdempotencyStore: Sendable {
         let rows = try await pool.query(
             "SELECT request_hash, status, body FROM idempotency_key WHERE user_id = $1 AND key = $2",
             [.text(user), .text(key)],
-            retry: .idempotent
+            retry: .idempotent,
+            until: waitLimit
         )
         guard let row = rows.first else {
             // Given up between the two statements.
