@@ -253,6 +253,12 @@ local function take(b, amount, allowance, passing)
   book(b, amount, now + allowance)
 end
 
+local function settle(b, booked, actual, time)
+  if actual == booked then return end
+  book(b, actual - booked, time)
+  if actual < booked and b.reset == 0 then b.pace = b.pace - gapOf(b, booked - actual) end
+end
+
 -- How long it takes to let so many units go: BucketSpan.swift.
 local function steepest(b)
   local whole = effective(b)

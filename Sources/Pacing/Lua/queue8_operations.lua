@@ -85,7 +85,8 @@ function operations.s()
   local lane = lanes[t.lane]
   if not lane or epoch ~= G.epoch then return end
   for i, name in ipairs(lane.set) do
-    if costs[i] ~= booked[i] then book(bucket(name), costs[i] - booked[i], time + t.allowance) end
+    advance(name)
+    settle(bucket(name), booked[i], costs[i], time + t.allowance)
   end
   countBooking()
   local change = share(lane, costs) - share(lane, t.costs)

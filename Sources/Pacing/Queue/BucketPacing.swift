@@ -80,6 +80,13 @@ extension Bucket {
         book(amount, at: now + allowance, now: now)
     }
 
+    /// What a grant really took in place of what was booked for it. The pace counted that too: what comes back may go at once.
+    mutating func settle(_ booked: Int, to actual: Int, at time: Micros, now: Micros) {
+        guard actual != booked else { return }
+        book(actual - booked, at: time, now: now)
+        if actual < booked, reset == 0 { pace -= gap(booked - actual, now: now) }
+    }
+
     func state(now: Micros) -> BucketState {
         var booked: [BucketUse] = []
         if reset > 0 {

@@ -96,9 +96,9 @@ extension QueueState {
 
     private mutating func settle(_ ticket: QueueTicket, _ stamp: GrantStamp, costs: [Int]) {
         guard stamp.epoch == epoch, let lane = laneIndex(ticket.lane) else { return }
-        for (bucket, (cost, units)) in zip(lanes[lane].buckets, zip(costs, stamp.units(of: ticket)))
-        where cost != units {
-            buckets[bucket].book(cost - units, at: stamp.time + ticket.allowance, now: now)
+        for (bucket, (cost, units)) in zip(lanes[lane].buckets, zip(costs, stamp.units(of: ticket))) {
+            advance(bucket)
+            buckets[bucket].settle(units, to: cost, at: stamp.time + ticket.allowance, now: now)
         }
         countBooking()
         let change = share(lane, costs: costs) - share(lane, ticket)
