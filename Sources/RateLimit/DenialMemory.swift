@@ -3,14 +3,17 @@ internal import Synchronization
 /// Denials that still hold, shared by the loops of a replica, so that a hammering caller costs at most one call of Redis
 /// an emission interval.
 ///
-/// A TAT only grows, so what Redis said holds until the time it named. When that comes one call may ask; until its
-/// answer is there, or another interval has passed, others go without: at most one of them could have passed.
+/// A TAT only grows, so what Redis said holds until the time it named, or as long as nobody takes a charge back. When that
+/// is over one call may ask; until its answer is there, or another interval has passed, others go without: at most one of
+/// them could have passed.
 ///
 /// Bounded: two generations of which the older is forgotten when the younger is full; forgetting costs a Redis call.
 package final class DenialMemory: Sendable {
     private struct Denial {
         /// Microseconds.
         var until: Int
+        /// Until then nobody asks.
+        var heldUntil: Int
         let intervalMicros: Int
         var isAsked = false
     }
@@ -53,14 +56,15 @@ package final class DenialMemory: Sendable {
     }
 
     /// - Parameter until: microseconds.
-    func remember(_ charge: LimitCharge, until: Int, intervalMicros: Int) {
+    /// - Parameter heldUntil: at most `until`; from then on it is asked whether the denial still stands.
+    func remember(_ charge: LimitCharge, until: Int, heldUntil: Int, intervalMicros: Int) {
         guard generationCapacity > 0 else { return }
         shard(charge).generations.withLock { generations in
             if generations.young.count >= generationCapacity {
                 generations.old = generations.young
                 generations.young = [:]
             }
-            generations.young[charge] = Denial(until: until, intervalMicros: intervalMicros)
+            generations.young[charge] = Denial(until: until, heldUntil: heldUntil, intervalMicros: intervalMicros)
         }
     }
 
@@ -78,9 +82,9 @@ package final class DenialMemory: Sendable {
 
     private static func wait(_ denial: Denial?, now: Int) -> Int? {
         guard let denial else { return nil }
-        if now < denial.until { return denial.until - now }
-        guard denial.isAsked, now < denial.until + denial.intervalMicros else { return nil }
-        return denial.until + denial.intervalMicros - now
+        if now < denial.heldUntil { return denial.until - now }
+        guard denial.isAsked, now < denial.heldUntil + denial.intervalMicros else { return nil }
+        return max(denial.until, denial.heldUntil + denial.intervalMicros) - now
     }
 
     private func shard(_ charge: LimitCharge) -> Shard {

@@ -5,7 +5,8 @@ package import RedisClient
 /// Limits that all replicas share: one script call decides all of a request, on Redis's clock; on a cluster one a slot.
 ///
 /// Where a request's limits lie in several slots, one that denies has the others refunded a flight later. So when two of them run
-/// out in the same moment a call may be denied that one script would have let pass; never the other way.
+/// out in the same moment a call may be denied that one script would have let pass; never the other way. For another second,
+/// where the denial is remembered.
 ///
 /// One event loop owns it, over its connection; the denial memory may be shared by the loops.
 package final class RedisLimitStore: LimitStore {
@@ -31,6 +32,9 @@ package final class RedisLimitStore: LimitStore {
     private let connection: RedisConnection
     private let timeout: TimeAmount
     private let memory: DenialMemory
+    /// How long a denial is remembered at most. What denied may have been charged for a moment only, by a request that another
+    /// slot's limit denied: its refund is seen by whoever asks, and by nobody who remembers.
+    private let longestMemoryMicros: Int
 
     /// - Parameter prefix: of all keys.
     /// - Parameter timeout: of a decision.
@@ -45,6 +49,7 @@ package final class RedisLimitStore: LimitStore {
         self.rules = rules
         self.timeout = timeout
         self.memory = memory
+        longestMemoryMicros = connection.isCluster && rules.count > 1 ? 1_000_000 : .max
         prepared = rules.map { rule in
             let pace = rule.pace()
             let interval: [RedisArgument] = [
@@ -212,9 +217,11 @@ package final class RedisLimitStore: LimitStore {
         }
         for (charge, state) in zip(charges, verdict.states) {
             if state.remaining == 0 {
+                let wait = state.resetAfter.wholeMicroseconds
                 memory.remember(
                     charge,
-                    until: now + state.resetAfter.wholeMicroseconds,
+                    until: now + wait,
+                    heldUntil: now + min(wait, longestMemoryMicros),
                     intervalMicros: prepared[charge.ruleIndex].pace.intervalMicros
                 )
             } else {

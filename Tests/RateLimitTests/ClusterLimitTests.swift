@@ -43,6 +43,28 @@ struct ClusterLimitTests {
         for replica in replicas { await replica.shutDown() }
     }
 
+    @Test("A charge that is taken back is room within a second, where a replica remembers that there was none")
+    func takenBack() async throws {
+        // Few callers: one part, so that a limit's commands come in order.
+        let rules = ["one", "two"].map {
+            LimitRule(name: $0, count: 1, window: .seconds(3600), burst: 1, maxKeys: 100)
+        }
+        let url = try await SharedCluster.cluster.url
+        let replicas = try await replicas(2, rules, url, SharedCluster.prefix())
+        let one = [charge("caller")]
+        let start = 1_790_000_000_000_000
+        let taken = try await replicas[0].charge(one, at: start)
+        #expect(taken.allowed)
+        #expect(try await !replicas[1].charge(one, at: start).allowed)
+        try await replicas[0].refund(one, taken, at: start)
+        _ = try await replicas[0].charge([charge("behind the refund")], at: start)
+        let remembered = try await replicas[1].charge(one, at: start + 999_999)
+        #expect(remembered.source == .memory)
+        #expect(try #require(remembered.retryAfter) > .seconds(3598))
+        #expect(try await replicas[1].charge(one, at: start + 1_000_000).allowed)
+        for replica in replicas { await replica.shutDown() }
+    }
+
     @Test("A limit's callers spread over all shards")
     func spread() async throws {
         let cluster = try await RedisCluster.start()
