@@ -46,7 +46,11 @@ final class ScriptReplay {
         }
         listen(to: [], instead: &listening)
         if let difference = try exchange() { return difference }
-        let told = connection.takePushes().compactMap(Self.grant)
+        let told = connection.takePushes().compactMap { push in
+            QueueScript.push(push.message).flatMap {
+                Self.told($0, to: String(push.channel.split(separator: ":").last ?? ""))
+            }
+        }
         return told == pushes ? nil : "pushed \(told) instead of \(pushes)"
     }
 
@@ -56,20 +60,15 @@ final class ScriptReplay {
         let name: [RedisArgument] = ["EVALSHA", .text(QueueScript.script.sha1), .integer(keys.count)]
         connection.write(name + keys.map { .text($0) } + arguments)
         expected.append(.reply(outcome.reply) { "step \(index) at \(now): \(call)" })
-        for (replica, push) in outcome.pushes {
-            if case .grant(let ticket, let stamp, let seq) = push {
-                pushes.append(Self.grant(replica, ticket, stamp, seq))
-            }
+        pushes += outcome.pushes.compactMap { Self.told($0.push, to: $0.replica) }
+    }
+
+    private static func told(_ push: QueuePush, to replica: String) -> String? {
+        switch push {
+        case .grant(let ticket, let stamp, let seq): "\(replica) \(ticket.id) \(stamp) \(seq)"
+        case .relieved(let due): "\(replica) relieved at \(due)"
+        case .rollCall: nil
         }
-    }
-
-    private static func grant(_ replica: String, _ ticket: QueueTicket, _ stamp: GrantStamp, _ seq: Int) -> String {
-        "\(replica) \(ticket.id) \(stamp) \(seq)"
-    }
-
-    private static func grant(_ push: ReplayConnection.Push) -> String? {
-        guard case .grant(let ticket, let stamp, let seq)? = QueueScript.push(push.message) else { return nil }
-        return grant(String(push.channel.split(separator: ":").last ?? ""), ticket, stamp, seq)
     }
 
     /// Sends what was written and compares what comes back.

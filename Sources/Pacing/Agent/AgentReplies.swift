@@ -172,9 +172,8 @@ extension AgentState {
     private mutating func schedule(_ reply: QueueReply, now: Micros) {
         // Any call confirms a push and asks again for what is due.
         if reply.rollCall == nil, mismatchSince == nil { nextCall = Pace.never }
-        if let due = reply.due, due < Pace.never {
-            nextCall = min(nextCall, now + max(500, due - reply.now))
-        }
+        nextSlot = (Pace.never, Pace.never)
+        if let due = reply.due, due < Pace.never { nextSlot = (now + max(500, due - reply.now), due) }
     }
 
     package mutating func receive(_ push: QueuePush, now: Micros) {
@@ -182,6 +181,8 @@ extension AgentState {
         switch push {
         case .rollCall:
             if mode == .connected { owesCall = true }
+        case .relieved(let due):
+            if nextSlot.due == due { nextSlot = (Pace.never, Pace.never) }
         case .grant(let ticket, let stamp, let seq):
             seen = max(seen, seq)
             guard mode == .connected else {

@@ -56,6 +56,8 @@ package struct AgentState: Sendable {
     static let earlyBeat: Micros = 500_000
     /// A pushed grant is confirmed by some call within this time.
     static let confirmWithin: Micros = 600_000
+    /// That a caller left is told with another call that goes within this time, or in one of its own.
+    static let leaveWithin: Micros = 20_000
     /// How long the store's count of this replica's tickets may differ.
     static let mismatchPatience: Micros = 250_000
     static let probeInterval: Micros = 200_000
@@ -104,9 +106,13 @@ package struct AgentState: Sendable {
     /// The epoch of which the store was told that its clock jumped.
     var toldJump: Micros?
     var nextBeat: Micros = Pace.never
-    /// When to call for another reason: a slot is due, a grant to be confirmed, a roll call over.
+    /// When to call as a slot is due, and by which time of the store: until another replica is to.
+    var nextSlot: (call: Micros, due: Micros) = (Pace.never, Pace.never)
+    /// When to call for another reason: a grant to be confirmed, a roll call over.
     var nextCall: Micros = Pace.never
     var nextProbe: Micros = Pace.never
+    /// When to tell who left, if no call goes before.
+    var nextLeaving: Micros = Pace.never
     /// A call is due although nothing is pending.
     var owesCall = false
     /// The time of the last input.
@@ -142,7 +148,8 @@ package struct AgentState: Sendable {
     package var nextWake: Micros {
         var next = min(deadlines.first?.time ?? Pace.never, nextProbe)
         switch mode {
-        case .connected: next = min(next, nextBeat, nextCall, inRollCall ? Pace.never : nextSettling)
+        case .connected:
+            next = min(next, nextBeat, nextSlot.call, nextCall, nextLeaving, inRollCall ? Pace.never : nextSettling)
         case .local: next = min(next, localDue)
         case .connecting(let since):
             if !waiters.isEmpty || mayGoLocal { next = min(next, since + Self.connectPatience) }
@@ -158,6 +165,8 @@ package struct AgentState: Sendable {
             let id = WaiterID(value: first.id)
             if let waiting = remove(id) {
                 tellLeft(waiting.ticket, now: now)
+                // It is near the front, where its slot would go to waste.
+                owesCall = true
                 refuse(waiting.waiter, .timedOut)
             } else {
                 deadlines.remove(first)
@@ -166,10 +175,15 @@ package struct AgentState: Sendable {
         if now >= nextProbe { probe(now: now) }
         switch mode {
         case .connected:
+            if now >= nextSlot.call {
+                nextSlot = (Pace.never, Pace.never)
+                owesCall = true
+            }
             if now >= nextCall {
                 nextCall = Pace.never
                 owesCall = true
             }
+            if now >= nextLeaving { owesCall = true }
             if now >= nextSettling, !inRollCall { owesCall = true }
             if now >= nextBeat { beat(now: now) }
         case .local:
@@ -181,7 +195,7 @@ package struct AgentState: Sendable {
         }
     }
 
-    private mutating func beat(now: Micros) {
+    mutating func beat(now: Micros) {
         nextBeat = now + Self.beatInterval
         pending.append(Item(operation: .beat))
         ledger.purge(now: now)
@@ -315,72 +329,5 @@ package struct AgentState: Sendable {
         pending += entering
         resync(now: now)
         beat(now: now)
-    }
-
-    // MARK: Calls
-
-    /// Takes what is pending, in calls of a bounded size.
-    package mutating func flush() {
-        guard mode == .connected, !pending.isEmpty || owesCall else { return }
-        if nextBeat < latest + Self.earlyBeat { beat(now: latest) }
-        settleAll()
-        while !pending.isEmpty || owesCall {
-            owesCall = false
-            number += 1
-            let items = Array(pending.prefix(Self.itemsPerCall))
-            pending.removeFirst(items.count)
-            let flight = Flight(number: number, items: items)
-            flying.append(flight)
-            calls.append(call(flight))
-        }
-    }
-
-    private func call(_ flight: Flight) -> QueueCall {
-        var lanes: [LaneFigures] = []
-        for case let lane? in flight.items.map(\.lane) where !lanes.contains(lane) { lanes.append(lane) }
-        return QueueCall(
-            replica: id,
-            number: flight.number,
-            run: run,
-            seen: seen,
-            peers: peers?.known ?? 0,
-            maxWaiting: settings.maxWaiting,
-            lanes: lanes,
-            operations: flight.items.map(\.operation)
-        )
-    }
-
-    /// Whatever was lost: enters all again, at their old places.
-    mutating func resync(now: Micros) {
-        var underWay: Set<WaiterID> = []
-        for item in flying.flatMap(\.items) + pending {
-            if case .enter = item.operation, let id = item.waiter { underWay.insert(id) }
-        }
-        for waiting in waiters.values.sorted(by: { $0.ticket < $1.ticket })
-        where !underWay.contains(waiting.waiter.id) {
-            let enter = QueueOperation.enter(waiting.ticket, patience: nil)
-            pending.append(Item(operation: enter, waiter: waiting.waiter.id, lane: waiting.waiter.lane))
-        }
-        counters.resyncs += 1
-    }
-
-    mutating func callLocal(_ items: [Item], now: Micros) {
-        guard let time = clock.latest(at: now), var pacing = local else { return }
-        // One owner: else the first change would copy all that wait.
-        local = nil
-        var lanes: [LaneFigures] = []
-        for case let lane? in items.map(\.lane) where !lanes.contains(lane) { lanes.append(lane) }
-        let reply = pacing.call(
-            lanes: lanes,
-            operations: items.map(\.operation),
-            maxWaiting: settings.maxWaiting,
-            now: time
-        )
-        local = pacing
-        for (item, result) in zip(items, reply.results) { take(result, for: item, now: now) }
-        for (ticket, stamp) in zip(reply.grants, reply.stamps) {
-            grant(ticket, stamp, localLife: localLife, now: now)
-        }
-        localDue = reply.due.map { max($0 - time, 500) + now } ?? Pace.never
     }
 }

@@ -53,7 +53,9 @@ extension AgentState {
         let item = Item(operation: .leave(ticket))
         switch mode {
         case .local: callLocal([item], now: now)
-        case .connected: pending.append(item)
+        case .connected:
+            pending.append(item)
+            nextLeaving = min(nextLeaving, now + Self.leaveWithin)
         case .connecting:
             pending.removeAll { $0.waiter == WaiterID(value: ticket.id) }
             // It may be there since before this process was paused.

@@ -203,10 +203,14 @@ if number > 0 then
   local due = decide()
   due = min(due, G.dropping and now + SCAN_INTERVAL or G.death)
   local isOverdue = now > G.due + 100000
+  local former, formerDue = G.pacer, G.due
   if G.waiting == 0 then
     G.pacer, G.due = '', NEVER
   elseif G.pacer == '' or G.pacer == me or isOverdue or due < G.due - 1000 then
     G.pacer, G.due = me, due
+  end
+  if former ~= '' and former ~= me and former ~= G.pacer and formerDue > now and formerDue < NEVER then
+    publish(former, 'd' .. pack('>I8', formerDue))
   end
 end
 

@@ -245,4 +245,6 @@ package struct BucketState: Sendable, Equatable {
 package enum QueuePush: Sendable {
     case grant(QueueTicket, GrantStamp, seq: Int)
     case rollCall
+    /// Another replica makes the call that was due then.
+    case relieved(due: Micros)
 }

@@ -103,13 +103,14 @@ package struct QueueState: Sendable {
         endRollCall()
         if now >= min(nextSweep, nextDeath) || isNew { sweep() }
         if tellsAll { lookAtAllBuckets() }
-        if call.number > 0 { choosePacer(next: decide(isListening: isListening)) }
+        if call.number > 0 { choosePacer(next: decide(isListening: isListening), isListening: isListening) }
         var reply = reply(call, results: results, tellsAll: tellsAll)
         reply.entered = entered
         return Outcome(reply: reply, pushes: pushes)
     }
 
-    private mutating func choosePacer(next slot: Micros) {
+    private mutating func choosePacer(next slot: Micros, isListening: (String) -> Bool) {
+        let former = (pacer: pacer, due: due)
         let next = min(slot, isDropping ? now + Pace.scanInterval : nextDeath)
         let overdue = now > due + 100_000
         if waiting == 0 {
@@ -118,6 +119,11 @@ package struct QueueState: Sendable {
         } else if pacer == nil || pacer == me || overdue || next < due - 1000 {
             pacer = me
             due = next
+        }
+        if let replica = former.pacer, replica != me, replica != pacer, former.due > now, former.due < Pace.never,
+            isListening(replica)
+        {
+            pushes.append((replica, .relieved(due: former.due)))
         }
     }
 

@@ -41,6 +41,7 @@ extension QueueScript {
         var message = message
         switch message.readInteger(as: UInt8.self) {
         case UInt8(ascii: "r"): return .rollCall
+        case UInt8(ascii: "d"): return message.readInteger(as: Int.self).map { .relieved(due: $0) }
         case UInt8(ascii: "g"):
             guard let time = message.readInteger(as: Int.self), let epoch = message.readInteger(as: Int.self),
                 let seq = message.readInteger(as: Int.self), let counts = counts(&message),

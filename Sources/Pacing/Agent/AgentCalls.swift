@@ -1,0 +1,74 @@
+/// Calls to the store, or to this replica's own pacing.
+extension AgentState {
+    /// Takes what is pending, in calls of a bounded size.
+    package mutating func flush() {
+        guard mode == .connected, owesCall || isUrgent else { return }
+        nextLeaving = Pace.never
+        if nextBeat < latest + Self.earlyBeat { beat(now: latest) }
+        settleAll()
+        while !pending.isEmpty || owesCall {
+            owesCall = false
+            number += 1
+            let items = Array(pending.prefix(Self.itemsPerCall))
+            pending.removeFirst(items.count)
+            let flight = Flight(number: number, items: items)
+            flying.append(flight)
+            calls.append(call(flight))
+        }
+    }
+
+    /// Something is pending that cannot wait for another call.
+    private var isUrgent: Bool {
+        pending.count >= Self.itemsPerCall
+            || pending.contains { if case .leave = $0.operation { false } else { true } }
+    }
+
+    func call(_ flight: Flight) -> QueueCall {
+        var lanes: [LaneFigures] = []
+        for case let lane? in flight.items.map(\.lane) where !lanes.contains(lane) { lanes.append(lane) }
+        return QueueCall(
+            replica: id,
+            number: flight.number,
+            run: run,
+            seen: seen,
+            peers: peers?.known ?? 0,
+            maxWaiting: settings.maxWaiting,
+            lanes: lanes,
+            operations: flight.items.map(\.operation)
+        )
+    }
+
+    /// Whatever was lost: enters all again, at their old places.
+    mutating func resync(now: Micros) {
+        var underWay: Set<WaiterID> = []
+        for item in flying.flatMap(\.items) + pending {
+            if case .enter = item.operation, let id = item.waiter { underWay.insert(id) }
+        }
+        for waiting in waiters.values.sorted(by: { $0.ticket < $1.ticket })
+        where !underWay.contains(waiting.waiter.id) {
+            let enter = QueueOperation.enter(waiting.ticket, patience: nil)
+            pending.append(Item(operation: enter, waiter: waiting.waiter.id, lane: waiting.waiter.lane))
+        }
+        counters.resyncs += 1
+    }
+
+    mutating func callLocal(_ items: [Item], now: Micros) {
+        guard let time = clock.latest(at: now), var pacing = local else { return }
+        // One owner: else the first change would copy all that wait.
+        local = nil
+        var lanes: [LaneFigures] = []
+        for case let lane? in items.map(\.lane) where !lanes.contains(lane) { lanes.append(lane) }
+        let reply = pacing.call(
+            lanes: lanes,
+            operations: items.map(\.operation),
+            maxWaiting: settings.maxWaiting,
+            now: time
+        )
+        local = pacing
+        for (item, result) in zip(items, reply.results) { take(result, for: item, now: now) }
+        for (ticket, stamp) in zip(reply.grants, reply.stamps) {
+            grant(ticket, stamp, localLife: localLife, now: now)
+        }
+        localDue = reply.due.map { max($0 - time, 500) + now } ?? Pace.never
+    }
+}
