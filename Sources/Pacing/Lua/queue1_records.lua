@@ -2,7 +2,8 @@
 -- keys). The nine parts queue1_…queue9_ are one script, concatenated in order.
 --
 -- KEYS, one hash tag: 1 G globals (hash: g, roll, live, sets, pauses) · 2 B bucket -> record · 3 S bucket\0sub-window -> units
---   4 L lane -> record · 5 F flow -> record · 6 O zset by lex, parent's prefix + b(usy)|i(dle) + tag + child
+--   4 L lane -> record · 5 F lane \2 client, or its number5 user -> flow · 6 O zset by lex, lane \1, or a client's
+--   number5, + b(usy)|i(dle) + tag + child
 --   7 X bucket\0urgency client -> tag · 8 x zset by lex, bucket\0urgency tag client · 9 T zset by lex: the tickets
 --   10 R replica -> record. All expire.
 -- ARGV: 1 time in µs, empty: TIME · 2 replica · 3 call number, 0 a probe · 4 run id · 5 highest grant number seen
@@ -37,22 +38,22 @@ local function numberArg() return tonumber(arg()) end
 local records, texts, written = {}, {}, {}
 for _, key in ipairs({G_, B_, L_, F_, R_}) do records[key], texts[key] = {}, {} end
 
--- Flows are many, so they are packed: 60 bytes a client and the name of its only user, 20 a user beside others.
+-- Flows are many, so they are packed: 57 bytes a client and the name of its only user, 12 a user beside others.
 local function packFlow(f)
-  if not f.weight then return pack('>I4dd', f.waiting, f.start, f.finish) end
-  return pack('>I4I3ddI2I1I1ddI4I4dI1', f.waiting, f.weight, f.start, f.finish, f.returns, f.expected, f.seen, f.load,
-    f.virtual, f.weights, f.active, f.top, f.sole and 1 or 0) .. (f.sole or '')
+  if not f.weight then return pack('>I4d', f.waiting, f.tag) end
+  return pack('>I4I3dI2I1I1ddI4I4dI5I1', f.waiting, f.weight, f.tag, f.returns, f.expected, f.seen, f.load, f.virtual,
+    f.weights, f.active, f.top, f.number, f.sole and 1 or 0) .. (f.sole or '')
 end
 
 local function unpackFlow(text)
   local f = {top = 0}
-  if #text == 20 then
-    f.waiting, f.start, f.finish = unpackBits('>I4dd', text)
+  if #text == 12 then
+    f.waiting, f.tag = unpackBits('>I4d', text)
   else
     local hasSole
-    f.waiting, f.weight, f.start, f.finish, f.returns, f.expected, f.seen, f.load, f.virtual, f.weights, f.active, f.top,
-      hasSole = unpackBits('>I4I3ddI2I1I1ddI4I4dI1', text)
-    f.sole = hasSole == 1 and text:sub(61)
+    f.waiting, f.weight, f.tag, f.returns, f.expected, f.seen, f.load, f.virtual, f.weights, f.active, f.top, f.number,
+      hasSole = unpackBits('>I4I3dI2I1I1ddI4I4dI5I1', text)
+    f.sole = hasSole == 1 and text:sub(58)
   end
   return f
 end
@@ -120,7 +121,7 @@ local function ticket(text)
     text = text, lane = text:sub(1, LANE), urgency = urgencyOf(text:sub(1, LANE)), client = text:sub(LANE + 2, clientEnd - 1),
     user = text:sub(clientEnd + 1, userEnd - 1), place = unpackBits('>I7', text, userEnd + 1),
     owner = text:sub(userEnd + 8, ownerEnd - 1), id = id, weight = weight, allowance = allowance, costs = {},
-    clientPath = text:sub(1, clientEnd - 1), userPath = text:sub(1, userEnd - 1),
+    clientPath = text:sub(1, clientEnd - 1),
   }
   for i = ownerEnd + 12, #text, 5 do t.costs[#t.costs + 1] = unpackBits('>I5', text, i) end
   t.front = t.lane .. '\1' .. text:sub(userEnd + 1, ownerEnd + 5) .. text:sub(LANE + 2, userEnd) .. text:sub(ownerEnd + 6)

@@ -13,7 +13,7 @@ if not G then
   G = {
     last = 0, epoch = 0, seq = 0, waiting = 0, full = 0, run = '', paused = false, pacer = '', due = NEVER, sweep = 0,
     scanned = false, dropping = false, death = NEVER, life = 0, longest = 0, known = 0, rolling = false, owed = {},
-    shared = {},
+    shared = {}, clients = 0,
   }
   records[G_]['g'] = G
 end

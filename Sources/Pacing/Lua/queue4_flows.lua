@@ -3,13 +3,23 @@
 local function flow(path, make, isClient)
   local f = record(F_, path)
   if not f and make then
-    f = {waiting = 0, start = 0, finish = 0, top = 0}
+    f = {waiting = 0, tag = 0, top = 0}
     if isClient then
+      G.clients = G.clients + 1
+      f.number = G.clients
       f.weight, f.returns, f.expected, f.seen, f.load, f.virtual, f.weights, f.active = 0, 0, 0, 0, 0, 0, 0, 0
     end
     records[F_][path] = f
   end
   return f
+end
+
+-- Before its users' names, in F and in O: a number takes less room than the path to the client.
+local function ofUsers(client) return pack('>I5', client.number) end
+
+local function forget(path)
+  records[F_][path], texts[F_][path] = nil, nil
+  call('HDEL', F_, path)
 end
 
 -- Two flows that went away go for one that comes. 'ahead': also those whose tag is still ahead.
@@ -18,22 +28,20 @@ local function purge(p, prefix, isRoot, length, ahead)
     local at = #prefix + 2
     if not ahead and unpackBits('>d', member, at) > p.virtual then return end
     local name = member:sub(at + 8)
-    local path = prefix:sub(1, -2) .. (isRoot and '\2' or NUL) .. name
-    local isFull = false
+    local path, isFull = prefix .. name, false
     if isRoot then
-      local users = first(O_, path .. NUL .. 'i', 4)
+      path = prefix:sub(1, -2) .. '\2' .. name
+      local below = ofUsers(flow(path))
+      local users = first(O_, below .. 'i', 4)
       for _, user in ipairs(users) do
         remove(O_, user)
-        records[F_][path .. NUL .. user:sub(#path + 11)] = nil
-        call('HDEL', F_, path .. NUL .. user:sub(#path + 11))
-        texts[F_][path .. NUL .. user:sub(#path + 11)] = nil
+        forget(below .. user:sub(#below + 10))
       end
       isFull = #users == 4
     end
     if not isFull then
       remove(O_, member)
-      records[F_][path], texts[F_][path] = nil, nil
-      call('HDEL', F_, path)
+      forget(path)
     end
   end
 end
@@ -41,16 +49,15 @@ end
 local function accountIn(p, prefix, isRoot, path, name, weight, waiters, charge, isFront)
   local c = flow(path, true, isRoot)
   local was = c.waiting > 0
-  if was then remove(O_, prefix .. 'b' .. placeBits(c.start) .. name)
-  elseif texts[F_][path] or c.finish > 0 or c.top > 0 then remove(O_, prefix .. 'i' .. placeBits(c.finish) .. name) end
-  local start = was and c.start or max(p.virtual, c.finish)
+  if was then remove(O_, prefix .. 'b' .. placeBits(c.tag) .. name)
+  elseif texts[F_][path] or c.tag > 0 or c.top > 0 then remove(O_, prefix .. 'i' .. placeBits(c.tag) .. name) end
+  local start = was and c.tag or max(p.virtual, c.tag)
   if charge > 0 and not isFront then p.virtual = max(p.virtual, start) end
   if charge ~= 0 then
     start = max(p.virtual, start + charge / weight)
-    c.finish = start
     p.top = max(p.top, start)
   end
-  c.start = start
+  c.tag = start
   c.waiting = c.waiting + waiters
   local is = c.waiting > 0
   if is ~= was then
@@ -64,8 +71,8 @@ local function accountIn(p, prefix, isRoot, path, name, weight, waiters, charge,
   end
   if is then
     add(O_, prefix .. 'b' .. placeBits(start) .. name)
-  elseif c.finish > p.virtual or isRoot and c.top > 0 then
-    add(O_, prefix .. 'i' .. placeBits(c.finish) .. name)
+  elseif start > p.virtual or isRoot and c.top > 0 then
+    add(O_, prefix .. 'i' .. placeBits(start) .. name)
   else
     records[F_][path] = false
   end
@@ -88,11 +95,11 @@ local function accountSole(client, waiters, charge, isFront)
 end
 
 -- Another user came.
-local function makeSoleAFlow(client, path)
-  local start, name = soleStart(client), client.sole
+local function makeSoleAFlow(client)
+  local start, below, name = soleStart(client), ofUsers(client), client.sole
   client.sole = false
-  records[F_][path .. NUL .. name] = {waiting = client.waiting, start = start, finish = start, top = 0}
-  add(O_, path .. NUL .. 'b' .. placeBits(start) .. name)
+  records[F_][below .. name] = {waiting = client.waiting, tag = start, top = 0}
+  add(O_, below .. 'b' .. placeBits(start) .. name)
 end
 
 -- 'load': what they will take.
@@ -100,7 +107,7 @@ local function account(lane, t, waiters, load, charge, isFront)
   local isKnown = record(F_, t.clientPath)
   local client = flow(t.clientPath, true, true)
   client.load = client.waiting + waiters > 0 and max(0, client.load + load) or 0
-  if client.waiting == 0 and waiters > 0 and not (isKnown and first(O_, t.clientPath .. NUL .. 'i')[1]) then
+  if client.waiting == 0 and waiters > 0 and not (isKnown and first(O_, ofUsers(client) .. 'i')[1]) then
     client.sole = t.user
   end
   if client.sole == t.user then
@@ -108,8 +115,8 @@ local function account(lane, t, waiters, load, charge, isFront)
     accountIn(lane, t.lane .. '\1', true, t.clientPath, t.client, t.weight, waiters, charge, isFront)
     return
   end
-  if client.sole then makeSoleAFlow(client, t.clientPath) end
-  accountIn(client, t.clientPath .. NUL, false, t.userPath, t.user, 1, waiters, charge, isFront)
+  if client.sole then makeSoleAFlow(client) end
+  accountIn(client, ofUsers(client), false, ofUsers(client) .. t.user, t.user, 1, waiters, charge, isFront)
   accountIn(lane, t.lane .. '\1', true, t.clientPath, t.client, t.weight, waiters, charge, isFront)
 end
 

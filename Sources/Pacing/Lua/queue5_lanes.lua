@@ -195,9 +195,11 @@ local function head(key, lane)
       local ahead = tags and lead(tags, name) or 0
       if ahead < least then client, least = name, ahead end
     end
-    local path = key .. '\2' .. client .. NUL
-    local user = flow(key .. '\2' .. client).sole or first(O_, path .. 'b')[1]:sub(#path + 10)
-    t = ticket(first(T_, path .. user .. NUL)[1])
+    local path = key .. '\2' .. client
+    local found = flow(path)
+    local below = ofUsers(found)
+    local user = found.sole or first(O_, below .. 'b')[1]:sub(#below + 10)
+    t = ticket(first(T_, path .. NUL .. user .. NUL)[1])
   end
   heads[key] = t
   return t

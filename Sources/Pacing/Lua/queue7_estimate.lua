@@ -66,11 +66,12 @@ do
   end
 
   local function beforeInClient(t, client, mean, lane)
-    local user = not client.sole and flow(t.userPath)
+    local below = ofUsers(client)
+    local user = not client.sole and flow(below .. t.user)
     local waiting = user and user.waiting or client.sole == t.user and client.waiting or 0
-    local tag = max(client.virtual, user and user.finish or 0)
-    if waiting > 0 then tag = (user and user.start or soleStart(client)) + waiting * mean end
-    local calls, shares = beforeTag(tag, t.user, t.clientPath .. NUL, t.clientPath .. NUL, mean,
+    local tag = max(client.virtual, user and user.tag or 0)
+    if waiting > 0 then tag = (user and user.tag or soleStart(client)) + waiting * mean end
+    local calls, shares = beforeTag(tag, t.user, below, below, mean,
       client.waiting - waiting, client.weights - (waiting > 0 and 1 or 0), client.active - (waiting > 0 and 1 or 0),
       returnsOf(client, lane), lane,
       client.sole and {{tag = soleStart(client), name = client.sole, record = {waiting = client.waiting}}})
@@ -87,9 +88,9 @@ do
         local ownCalls, ownShares = beforeInClient(t, client, client.load > 0 and client.load / waiting or mean, lane)
         calls = calls + ownCalls
         shares = shares + ownShares
-        tag = client.start + ownShares / t.weight
+        tag = client.tag + ownShares / t.weight
       else
-        tag = max(tag, client.finish)
+        tag = max(tag, client.tag)
       end
     end
     local otherCalls, otherShares = beforeTag(tag, t.client, t.lane .. '\1', t.lane .. '\2', mean,

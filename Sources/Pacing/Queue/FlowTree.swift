@@ -5,8 +5,9 @@ struct Flow: Sendable {
     var name: String
     /// Who waits here.
     var waiting = 0
-    var start = 0.0
-    var finish = 0.0
+    /// While it is active its start tag. Then its finish tag, or where it would start if that was earlier: it comes again at
+    /// the later of this and its parent's virtual time, so the two are as one.
+    var tag = 0.0
     /// Of the children: the start tag of the last one served.
     var virtual = 0.0
     /// Of the active children.
@@ -155,9 +156,8 @@ struct FlowTree: Sendable {
 
     private mutating func retag(soleUser user: Int, of client: Int) {
         let start = max(flows[client].virtual, flows[client].top)
-        flows[client].busy.remove(FlowTag(tag: flows[user].start, name: flows[user].name, flow: user))
-        flows[user].start = start
-        flows[user].finish = start
+        flows[client].busy.remove(FlowTag(tag: flows[user].tag, name: flows[user].name, flow: user))
+        flows[user].tag = start
         flows[client].busy.insert(FlowTag(tag: start, name: flows[user].name, flow: user))
     }
 
@@ -165,18 +165,17 @@ struct FlowTree: Sendable {
         let name = flows[child].name
         let was = flows[child].waiting > 0
         if was {
-            flows[parent].busy.remove(FlowTag(tag: flows[child].start, name: name, flow: child))
+            flows[parent].busy.remove(FlowTag(tag: flows[child].tag, name: name, flow: child))
         } else {
-            flows[parent].idle.remove(FlowTag(tag: flows[child].finish, name: name, flow: child))
+            flows[parent].idle.remove(FlowTag(tag: flows[child].tag, name: name, flow: child))
         }
-        var start = was ? flows[child].start : max(flows[parent].virtual, flows[child].finish)
+        var start = was ? flows[child].tag : max(flows[parent].virtual, flows[child].tag)
         if charge > 0, !front { flows[parent].virtual = max(flows[parent].virtual, start) }
         if charge != 0 {
             start = max(flows[parent].virtual, start + charge / Double(weight))
-            flows[child].finish = start
             flows[parent].top = max(flows[parent].top, start)
         }
-        flows[child].start = start
+        flows[child].tag = start
         flows[child].waiting += waiters
         let now = flows[child].waiting > 0
         if now != was {
@@ -191,8 +190,8 @@ struct FlowTree: Sendable {
         let isClient = flows[parent].parent == nil
         if now {
             flows[parent].busy.insert(FlowTag(tag: start, name: name, flow: child))
-        } else if flows[child].finish > flows[parent].virtual || isClient && flows[child].top > 0 {
-            flows[parent].idle.insert(FlowTag(tag: flows[child].finish, name: name, flow: child))
+        } else if start > flows[parent].virtual || isClient && flows[child].top > 0 {
+            flows[parent].idle.insert(FlowTag(tag: start, name: name, flow: child))
         } else {
             forget(child)
         }

@@ -55,9 +55,9 @@ extension QueueState {
                 let own = before(ticket, ofItsClient: client, mean: each, root: root)
                 ahead.calls += own.calls
                 ahead.shares += own.shares
-                tag = flows[client].start + own.shares / Double(ticket.weight)
+                tag = flows[client].tag + own.shares / Double(ticket.weight)
             } else {
-                tag = max(tag, flows[client].finish)
+                tag = max(tag, flows[client].tag)
             }
         }
         let others = flows.before(
@@ -76,8 +76,8 @@ extension QueueState {
     private func before(_ ticket: QueueTicket, ofItsClient client: Int, mean: Double, root: Int) -> FlowTree.Ahead {
         let user = flows.child(of: client, ticket.user)
         let waiting = user.map { flows[$0].waiting } ?? 0
-        var tag = max(flows[client].virtual, user.map { flows[$0].finish } ?? 0)
-        if let user, waiting > 0 { tag = flows[user].start + Double(waiting) * mean }
+        var tag = max(flows[client].virtual, user.map { flows[$0].tag } ?? 0)
+        if let user, waiting > 0 { tag = flows[user].tag + Double(waiting) * mean }
         let others = flows.before(
             tag,
             of: ticket.user,
