@@ -200,7 +200,7 @@ let package = Package(
         ),
         .testTarget(
             name: "DialectsTests",
-            dependencies: ["Dialects", .product(name: "NIOCore", package: "swift-nio")]
+            dependencies: ["Dialects", "TestSupport", .product(name: "NIOCore", package: "swift-nio")]
         ),
         .testTarget(
             name: "GatewayTests",
@@ -215,7 +215,7 @@ let package = Package(
         .testTarget(
             name: "HTTPWireTests",
             dependencies: [
-                "HTTPWire",
+                "HTTPWire", "TestSupport",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
             ]

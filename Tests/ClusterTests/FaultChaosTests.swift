@@ -8,7 +8,7 @@ import Testing
 struct FaultChaosTests {
     private static let environment = ProcessInfo.processInfo.environment
     private static let seconds = Int(environment["SLUICE_CHAOS_SECONDS"] ?? "") ?? 0
-    private static let seed = UInt64(environment["SLUICE_CHAOS_SEED"] ?? "") ?? 1
+    private static let seed = Int(environment["SLUICE_CHAOS_SEED"] ?? "") ?? 1
 
     private enum Fault: CaseIterable {
         case pause, cut, kill, hang, clock, restart, empty
@@ -37,11 +37,11 @@ struct FaultChaosTests {
         let all = groups
         async let load = Load.run(all, within: .seconds(Self.seconds + 90))
         try await cluster.waitForArrivals(30)
-        var random = SplitMix(state: Self.seed)
+        var random = SeededGenerator(seed: Self.seed)
         let end = ContinuousClock.now + .seconds(Self.seconds - 10)
         while ContinuousClock.now < end {
             try await commit(random.pick(Fault.allCases), to: cluster, clock: clock, &random)
-            try await Task.sleep(for: .milliseconds(random.number(100...2000)))
+            try await Task.sleep(for: .milliseconds(random.int(100...2000)))
         }
         try clock.set(seconds: 0)
         let calls = try await load
@@ -61,51 +61,34 @@ struct FaultChaosTests {
         _ fault: Fault,
         to cluster: FaultCluster,
         clock: SettableClock,
-        _ random: inout SplitMix
+        _ random: inout SeededGenerator
     ) async throws {
         let deployment = cluster.deployment
         guard let redis = deployment.redis, let links = deployment.links else { return }
-        let replica = random.number(0...2)
+        let replica = random.int(0...2)
         print("    \(monotonicMicros()) \(fault) \(replica)")
         switch fault {
         case .pause:
             let process = deployment.gateways[replica]
             process.pause()
-            try await Task.sleep(for: .milliseconds(random.number(20...3000)))
+            try await Task.sleep(for: .milliseconds(random.int(20...3000)))
             process.resume()
         case .cut:
             try await links.cut(replica)
-            try await Task.sleep(for: .milliseconds(random.number(50...3000)))
+            try await Task.sleep(for: .milliseconds(random.int(50...3000)))
             try await links.heal(replica)
         case .kill:
             try await deployment.gateways[replica].kill()
             try await deployment.restart(replica)
         case .hang:
             redis.pause()
-            try await Task.sleep(for: .milliseconds(random.number(20...2000)))
+            try await Task.sleep(for: .milliseconds(random.int(20...2000)))
             redis.resume()
-        case .clock: try clock.set(seconds: Int64(random.number(-7200...7200)))
+        case .clock: try clock.set(seconds: Int64(random.int(-7200...7200)))
         case .restart, .empty:
             try await redis.kill()
             if fault == .empty { try redis.forgetData() }
             try await redis.start()
         }
     }
-}
-
-/// SplitMix64: the same numbers for the same seed.
-private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ (mixed >> 31)
-    }
-
-    mutating func number(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &self) }
-
-    mutating func pick<Element>(_ elements: [Element]) -> Element { elements[number(0...elements.count - 1)] }
 }

@@ -1,5 +1,6 @@
 import Dialects
 import NIOCore
+import TestSupport
 import Testing
 
 @Suite("What a prompt weighs") struct PromptSizeTests {
@@ -121,7 +122,7 @@ import Testing
 
     @Test("Whatever the bytes, chunks make no difference, and nothing but the body's length bounds the text")
     func anything() {
-        var generator = Dice(state: 7)
+        var generator = SeededGenerator(seed: 7)
         let words = [
             "{", "}", "[", "]", ":", ",", "\"", "\\\"", "\"contents\":", "\"parts\":", "\"text\":", "\"inlineData\":{",
             "\"data\":\"AAAA", "\"mimeType\":\"image/png\"", "\"tools\":", "\"image_url\":{\"url\":\"data:", "\\u12",
@@ -137,15 +138,6 @@ import Testing
             #expect(whole == size(body, chunk: 5), "\(body)")
             // An escape that is cut short counts less than nothing.
             #expect((-2 * body.utf8.count...4 * body.utf8.count).contains(whole.textBytes), "\(body)")
-        }
-    }
-
-    private struct Dice: RandomNumberGenerator {
-        var state: UInt64
-
-        mutating func next() -> UInt64 {
-            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-            return state ^ state >> 29
         }
     }
 }

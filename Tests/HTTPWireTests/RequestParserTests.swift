@@ -1,5 +1,6 @@
 import HTTPWire
 import NIOCore
+import TestSupport
 import Testing
 
 @Suite struct RequestParserTests {
@@ -92,15 +93,15 @@ import Testing
         #expect(received.readableBytes == 0)
     }
 
-    @Test("However requests are cut into pieces, the same is parsed", arguments: 0..<60 as Range<UInt64>)
-    func randomPieces(seed: UInt64) throws {
+    @Test("However requests are cut into pieces, the same is parsed", arguments: 0..<60)
+    func randomPieces(seed: Int) throws {
         let stream =
             "POST /a?b HTTP/1.1\r\nHost: h\r\nContent-Length: 11\r\nUser-Agent: x y\tz\r\n\r\nhello world"
             + "\r\nGET /c HTTP/1.1\r\nHost: h\r\nAccept: */*\r\n\r\n"
             + "PUT /d HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
             + "3\r\nabc\r\n0A ;e=\"f\"\r\n0123456789\r\n000\r\nX-Sum: 1\r\nY: 2\r\n\r\n"
             + "DELETE /e HTTP/1.0\r\n\r\n"
-        var random = SplitMix(state: seed)
+        var random = SeededGenerator(seed: seed)
         var parser = RequestParser(limits: WireLimits())
         var received = ByteBuffer()
         var rest = Array(stream.utf8)[...]
@@ -174,18 +175,5 @@ import Testing
             try parseHead("PUT / HTTP/\(version)\r\nHost: a\r\nExpect: 100-Continue\r\n\(length)\r\n")
         )
         #expect(head.expectsContinue == expected)
-    }
-}
-
-/// A seeded generator, so that a failing case can be run again.
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }

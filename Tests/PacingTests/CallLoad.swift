@@ -1,4 +1,5 @@
 import Pacing
+import TestSupport
 
 /// Agents of several replicas on one store, with callers in closed and open loops: how often they call the store. Virtual
 /// time, so that the count is the same on every machine.

@@ -1,4 +1,5 @@
 import Pacing
+import TestSupport
 
 /// Callers in virtual time on the state machine, and what each was told on entry against what came.
 struct EstimateLoad {

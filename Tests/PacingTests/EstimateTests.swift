@@ -1,4 +1,5 @@
 import Pacing
+import TestSupport
 import Testing
 
 /// The wait that a caller is told on entry, against the wait that it has.

@@ -91,21 +91,6 @@ func charge(_ caller: String, rule: Int = 0) -> LimitCharge {
     LimitCharge(ruleIndex: rule, identity: LimitIdentity(caller, hasher: SHA256Hasher()))
 }
 
-/// A random generator whose numbers are the same for the same seed (Vigna, SplitMix64).
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
-}
-
 /// Three shards for all tests that neither stop them nor count their keys: each has a prefix of its own.
 enum SharedCluster {
     private static let started = Task { try await RedisCluster.start(isShared: true) }

@@ -1,5 +1,6 @@
 import NIOCore
 import ResponseCache
+import TestSupport
 import Testing
 
 /// Random JSON, written in many ways, and changed in one place.
@@ -29,25 +30,13 @@ import Testing
         }
     }
 
-    /// SplitMix64, so that a failing seed can be run again.
-    struct Generator: RandomNumberGenerator {
-        var state: UInt64
-        mutating func next() -> UInt64 {
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var mixed = state
-            mixed = (mixed ^ mixed >> 30) &* 0xBF58_476D_1CE4_E5B9
-            mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
-            return mixed ^ mixed >> 31
-        }
-    }
-
     private static let letters = ["a", "b", "é", "😀", "\"", "\\", "\n", "\u{0}", "/", "long member name ", "中"]
 
-    private static func text(_ random: inout Generator) -> String {
+    private static func text(_ random: inout SeededGenerator) -> String {
         (0..<Int.random(in: 0...4, using: &random)).map { _ in letters.randomElement(using: &random) ?? "" }.joined()
     }
 
-    private static func value(_ random: inout Generator, depth: Int) -> Value {
+    private static func value(_ random: inout SeededGenerator, depth: Int) -> Value {
         switch Int.random(in: 0...(depth > 3 ? 3 : 5), using: &random) {
         case 0: return .null
         case 1: return .bool(.random(using: &random))
@@ -68,11 +57,11 @@ import Testing
         }
     }
 
-    private static func space(_ random: inout Generator) -> String {
+    private static func space(_ random: inout SeededGenerator) -> String {
         ["", "", "", " ", "\n", "\t \r"].randomElement(using: &random) ?? ""
     }
 
-    private static func quoted(_ text: String, _ random: inout Generator) -> String {
+    private static func quoted(_ text: String, _ random: inout SeededGenerator) -> String {
         var out = "\""
         for scalar in text.unicodeScalars {
             let mustEscape = scalar.value < 0x20 || scalar == "\"" || scalar == "\\"
@@ -88,7 +77,7 @@ import Testing
         return out + "\""
     }
 
-    private static func written(_ value: Value, _ random: inout Generator) -> String {
+    private static func written(_ value: Value, _ random: inout SeededGenerator) -> String {
         let before = space(&random)
         let after = space(&random)
         let text: String
@@ -124,7 +113,7 @@ import Testing
 
     @Test("However a value is written, its key is the same; another value's is another", arguments: 0..<40)
     func written(seed: Int) throws {
-        var random = Generator(state: UInt64(seed))
+        var random = SeededGenerator(seed: seed)
         var seen: [(Value, CacheKey)] = []
         for _ in 0..<20 {
             let value = Self.value(&random, depth: 0)

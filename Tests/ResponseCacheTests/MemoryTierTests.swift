@@ -1,6 +1,7 @@
 import Hashing
 import NIOCore
 import ResponseCache
+import TestSupport
 import Testing
 
 @Suite struct MemoryTierTests {
@@ -50,7 +51,7 @@ import Testing
     @Test("The bytes stay within the capacity, whatever the sizes", arguments: [64 << 10, 1 << 20, 8 << 20])
     func bounded(capacity: Int) {
         let tier = MemoryTier(capacity: capacity, maximumEntry: 256 << 10)
-        var random = CanonicalPropertyTests.Generator(state: UInt64(capacity))
+        var random = SeededGenerator(seed: capacity)
         for index in 0..<3_000 {
             let size = 1 << Int.random(in: 0...18, using: &random)
             _ = tier.fresh(Self.key("\(index % 400)"), now: Self.start)

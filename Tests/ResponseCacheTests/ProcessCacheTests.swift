@@ -1,5 +1,6 @@
 import NIOCore
 import ResponseCache
+import TestSupport
 import Testing
 
 /// One process without Redis: its loops share memory and flights.
@@ -121,7 +122,7 @@ import Testing
     @Test("Whatever callers do, each gets one outcome and nothing is left behind", arguments: 0..<8)
     func random(seed: Int) async throws {
         try await Self.with(loops: 3) { replica in
-            var random = CanonicalPropertyTests.Generator(state: UInt64(seed))
+            var random = SeededGenerator(seed: seed)
             var questions: [Question] = []
             for _ in 0..<150 {
                 let name = "q\(Int.random(in: 0..<4, using: &random))"

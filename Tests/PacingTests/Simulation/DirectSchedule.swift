@@ -1,4 +1,5 @@
 import Pacing
+import TestSupport
 
 /// Random operations of three replicas straight on the state machine, no network between: what agents do seldom or not
 /// yet (calendar windows, changed figures, pauses, estimates, a full queue) comes as often as the rest.

@@ -1,4 +1,5 @@
 import Pacing
+import TestSupport
 
 /// A random configuration, load and choice of faults, run to its end and checked at every step.
 final class Schedule {

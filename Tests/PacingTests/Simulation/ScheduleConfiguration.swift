@@ -1,4 +1,5 @@
 import Pacing
+import TestSupport
 
 enum Fault: String, CaseIterable {
     case delay, double, lose, kill, pause, partition, store, errors, clock, strict, deploy, hold

@@ -1,4 +1,5 @@
 import Pacing
+import TestSupport
 
 /// A process: an agent's state behind a network that delays, doubles and loses, and which can be paused and killed.
 final class SimulatedReplica {

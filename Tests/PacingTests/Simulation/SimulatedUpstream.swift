@@ -1,4 +1,5 @@
 import Pacing
+import TestSupport
 
 /// A caller of the simulation.
 final class SimulatedRequest {

@@ -1,4 +1,5 @@
 import Pacing
+import TestSupport
 
 /// Virtual time, events in order, and what went wrong. Microseconds throughout.
 final class World {
