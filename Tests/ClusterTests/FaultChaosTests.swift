@@ -38,6 +38,7 @@ struct FaultChaosTests {
         async let load = Load.run(all, within: .seconds(Self.seconds + 90))
         try await cluster.waitForArrivals(30)
         var random = SeededGenerator(seed: Self.seed)
+        // Faults come after any time and last any time: that is what is tried, and no event is waited for.
         let end = ContinuousClock.now + .seconds(Self.seconds - 10)
         while ContinuousClock.now < end {
             try await commit(random.pick(Fault.allCases), to: cluster, clock: clock, &random)

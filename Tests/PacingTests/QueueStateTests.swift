@@ -1,3 +1,4 @@
+import Glibc
 import Pacing
 import Testing
 
@@ -247,18 +248,25 @@ import Testing
         #expect(right * 10 >= all * 9, "\(right) of \(all)")
     }
 
+    /// That this thread has had a core for, whoever else wanted it.
+    private static func threadTime() -> Duration {
+        var time = timespec()
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
+    }
+
     @Test("A decision costs the same with ten waiters as with a hundred thousand")
     func independentOfWaiters() {
         func time(_ waiters: Int) -> Duration {
             var driver = QueueDriver()
             let buckets = [QueueDriver.bucket("rpm", 600, perSeconds: 60, burst: 1)]
             for index in 0..<waiters { driver.enter(buckets, client: "c\(index % (waiters / 5 + 1))") }
-            let start = ContinuousClock.now
+            let start = Self.threadTime()
             for _ in 0..<200 {
                 driver.now += 100_000
                 _ = driver.call([])
             }
-            return ContinuousClock.now - start
+            return Self.threadTime() - start
         }
         _ = time(10)
         let few = time(300)

@@ -30,6 +30,7 @@ package func eventualValue<Value>(
     while true {
         if let value = try await value() { return value }
         guard ContinuousClock.now < deadline else { throw DeadlinePassed(what: what, limit: limit) }
+        // The one place where tests poll.
         try await Task.sleep(for: interval)
     }
 }
