@@ -1,5 +1,6 @@
 -- One upstream's paced queue and all its quota buckets, for all replicas: QueueState.swift's twin. Version 2 ("q2" in the
--- keys). The nine parts queue1_…queue9_ are one script, concatenated in order.
+-- keys). The nine parts queue1_…queue9_ are one script, concatenated in order; what only one of them needs is in blocks, as a
+-- script may have two hundred local names.
 --
 -- KEYS, one hash tag: 1 G globals (hash: g, roll, live, sets, pauses) · 2 B bucket -> record · 3 S bucket\0sub-window -> units
 --   4 L lane -> record · 5 F lane \2 client, or its number5 user -> flow · 6 O zset by lex, lane \1, or a client's

@@ -1,5 +1,4 @@
 -- How long a call would wait: QueueEstimate.swift. Returns µs and how many go before.
--- In a block: a script may have two hundred local names.
 local estimate
 do
   local function micros(value) return value < NEVER and floor(value) or NEVER end
