@@ -18,10 +18,11 @@ from .. import peers as servers
 from ..fleet import DidNotStart, Fleet
 from ..install import python_of
 from ..paths import PEERS
+from ..stage import start_redis
 from .callers import MODEL, BrokenOff, Call, Callers, Client, now
 from .outcome import quantile
 from .quota import Arrival, Quota, windows
-from .rig import Binaries, Cores, Replicas, Upstream, start_redis
+from .rig import Binaries, Cores, Replicas, Upstream
 
 PROCESSES = 3
 # google-genai's retry options, and what it tries again after.

@@ -10,6 +10,7 @@ from pathlib import Path
 from .. import cost
 from ..counted import UnexpectedAnswer
 from ..fleet import Fleet, Server, free_port
+from ..stage import start_redis
 from ..templates import render
 from .callers import Client
 from .quota import Arrival, Quota
@@ -30,16 +31,6 @@ class Binaries:
 class Cores:
     server: int
     load: int
-
-
-def start_redis(fleet: Fleet, core: int, name: str = "redis") -> Server:
-    """An empty one that keeps nothing on disk."""
-    port = free_port()
-    command = [
-        "/usr/bin/redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
-        "--dir", str(fleet.folder),
-    ]  # fmt: skip
-    return fleet.start(name, command, core=core, port=port)
 
 
 class Upstream:
