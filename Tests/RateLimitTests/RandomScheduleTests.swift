@@ -4,6 +4,17 @@ import Testing
 
 @Suite("Redis and the embedded store", .timeLimit(.minutes(2)))
 struct RandomScheduleTests {
+    /// The next one of a schedule: some of the limits for one of 15 callers, a moment after the last, or much later.
+    private static func request(
+        of rules: [LimitRule],
+        at now: inout Int,
+        _ random: inout SeededGenerator
+    ) -> [LimitCharge] {
+        now += random.int(0...9) == 0 ? random.int(0...60_000_000) : 1000
+        let caller = "caller \(random.int(0...14))"
+        return rules.indices.filter { _ in Bool.random(using: &random) }.map { charge(caller, rule: $0) }
+    }
+
     @Test("They decide any schedule alike, with and without a memory of denials", arguments: 0..<8)
     func alike(seed: Int) async throws {
         var random = SeededGenerator(seed: seed)
@@ -30,9 +41,7 @@ struct RandomScheduleTests {
 
         var now = 1_790_000_000_000_000
         for step in 0..<1200 {
-            now += Int.random(in: 0...9, using: &random) == 0 ? Int.random(in: 0...60_000_000, using: &random) : 1000
-            let caller = "caller \(Int.random(in: 0..<15, using: &random))"
-            let charges = rules.indices.filter { _ in Bool.random(using: &random) }.map { charge(caller, rule: $0) }
+            let charges = Self.request(of: rules, at: &now, &random)
             let expected = try await embedded.charge(charges, at: now)
             let decided = try await plain.charge(charges, at: now)
             let remembered = try await remembering.charge(charges, at: now)
@@ -68,9 +77,7 @@ struct RandomScheduleTests {
         let embedded = try await Limiter.embedded(rules: rules)
         var now = 1_790_000_000_000_000
         for step in 0..<1200 {
-            now += Int.random(in: 0...9, using: &random) == 0 ? Int.random(in: 0...60_000_000, using: &random) : 1000
-            let caller = "caller \(Int.random(in: 0..<15, using: &random))"
-            let charges = rules.indices.filter { _ in Bool.random(using: &random) }.map { charge(caller, rule: $0) }
+            let charges = Self.request(of: rules, at: &now, &random)
             let expected = try await embedded.charge(charges, at: now)
             let decided = try await limiter.charge(charges, at: now)
             try #require(decided == expected, "seed \(seed), step \(step)")
