@@ -198,9 +198,15 @@ import Testing
             let lead = try await replicas[0].ask("q").lead()
             let far = try await replicas[1].ask("q")
             try await eventually("the other waits") { try await Replicas.waiters(of: "q", server) == 1 }
+            let tags = CacheTags(route: "gemini", client: "team")
+            let stamp = replicas[0].cache.memory.stamp(for: tags)
             try await replicas[1].on { $0.lane.purge(.all) }
             try await eventually("Redis has it") {
                 try await !server.command("HGET", "test:c1:generations", "all").isEmpty
+            }
+            // Redis tells it a moment later.
+            try await eventually("the other replica has heard of it") {
+                replicas[0].cache.memory.stamp(for: tags) != stamp
             }
             try await lead.complete("outdated")
             #expect(try await Replicas.said(far) == "collapsed 200 outdated")
