@@ -288,6 +288,10 @@ let package = Package(
 /// Modules that wrap a C library or parse bytes in place; everywhere else each use of unsafe memory must be marked.
 let wrappers: Set = ["CurlClient", "HTTPWire", "Hashing", "PostgresClient", "RedisClient"]
 
+/// Tests that compute for minutes. The others wait for what they test and run no faster optimized, but take twice as long
+/// to compile: a fifth of the whole build.
+let computing: Set = ["PacingTests"]
+
 for target in package.targets where target.type != .system {
     var settings: [SwiftSetting] = [
         .enableUpcomingFeature("ExistentialAny"),
@@ -299,6 +303,9 @@ for target in package.targets where target.type != .system {
     ]
     if target.type != .test && target.name != "TestSupport" && !wrappers.contains(target.name) {
         settings.append(.strictMemorySafety())
+    }
+    if target.type == .test && !computing.contains(target.name) {
+        settings.append(.unsafeFlags(["-Onone"], .when(configuration: .release)))
     }
     target.swiftSettings = (target.swiftSettings ?? []) + settings
 }
