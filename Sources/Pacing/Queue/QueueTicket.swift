@@ -93,8 +93,3 @@ extension QueueTicket: Comparable {
             || left.id == right.id && left.place == right.place && left.owner == right.owner && left.lane == right.lane
     }
 }
-
-extension String {
-    /// Order by bytes, as the store sorts, not by Unicode's rules.
-    func utf8Precedes(_ other: String) -> Bool { utf8.lexicographicallyPrecedes(other.utf8) }
-}
