@@ -84,11 +84,14 @@ package final class Responder: AnswerRecipient {
     }
 
     package func answerBytes(_ bytes: ByteBuffer) {
-        if case .failing(var error) = state {
+        switch state {
+        case .streaming: break
+        case .failing(var error):
             error.take(bytes)
             state = .failing(error)
+            return
+        case .waiting, .beating, .done: return
         }
-        guard state == .streaming else { return }
         reply.write(bytes)
         if !reply.isWritable, !isPaused {
             isPaused = true
@@ -97,8 +100,11 @@ package final class Responder: AnswerRecipient {
     }
 
     package func answerEnded(_ timings: CallTimings) {
-        if case .failing(let error) = state { return end(with: error) }
-        guard state == .streaming else { return }
+        switch state {
+        case .streaming: break
+        case .failing(let error): return end(with: error)
+        case .waiting, .beating, .done: return
+        }
         self.timings = timings
         reply.end()
         finish()
