@@ -50,6 +50,33 @@ import Testing
         await pool.close()
     }
 
+    @Test("Of connections that hang no more are tried than there is time for")
+    func hangingConnections() async throws {
+        let server = try await PostgresServer.start()
+        var limits = PoolLimits(size: 5, overflow: 0)
+        limits.probeAfter = .zero
+        limits.maxWait = .seconds(2)
+        let pool = PostgresPool(
+            endpoint: try PostgresEndpoint(url: server.url),
+            limits: limits,
+            logger: Logger(label: "test")
+        )
+        func lend(_ count: Int) async throws {
+            guard count > 0 else { return }
+            try await pool.withConnection { _ in try await lend(count - 1) }
+        }
+        try await lend(5)
+        #expect(await pool.counts.idle == 5)
+        server.freeze()
+        await #expect(throws: PostgresError.noConnection(.waitedTooLong)) { try await pool.query("SELECT 1") }
+        // Each was given half of the time.
+        #expect(await pool.counts.idle == 3)
+        server.thaw()
+        try await pool.query("SELECT 1")
+        await pool.close()
+        try await server.stop()
+    }
+
     @Test("With Postgres away, callers are told within their wait")
     func unreachable() async throws {
         let pool = try Self.pool("postgresql://postgres@127.0.0.1:\(freePort())/postgres", maxWait: .milliseconds(500))
