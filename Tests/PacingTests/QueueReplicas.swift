@@ -28,8 +28,6 @@ struct QueueReplicas {
         try await handles.until(mode)
     }
 
-    func calls() async throws -> Int { try await handles.calls() }
-
     func failures(_ reason: QueueFailure) async throws -> Int {
         var sum = 0
         for handle in handles { sum += try await handle.statistics().get().counters.failuresByReason[reason] ?? 0 }
