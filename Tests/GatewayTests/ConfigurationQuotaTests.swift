@@ -73,6 +73,12 @@ import Testing
                 "requests = 9\nper = \"1d\"\nburst = 3\nreset = \"00:00 UTC\"",
                 "quota[0].burst: stands beside reset: what a day has left may go at any time of it"
             ),
+            ("requests = 1\nper = \"1m\"\nmodels = []", "quota[0].models: is empty: leave it out for all"),
+            ("requests = 1\nper = \"1m\"\nmethods = []", "quota[0].methods: is empty: leave it out for all"),
+            (
+                "requests = 1\nper = \"1m\"\nmodels = [\"gemini-*\", \"models/gemini-2.5-flash\"]",
+                "quota[0].models: \"models/gemini-2.5-flash\" matches none: names begin behind \"models/\""
+            ),
             ("tokens = 5\nper = \"1m\"\nheadroom = \"90%\"", "quota[0].headroom: 90% of 5 tokens leaves none"),
         ]
     )

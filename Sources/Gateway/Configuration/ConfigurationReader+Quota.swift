@@ -32,7 +32,10 @@ extension ConfigurationReader {
             table.fail(nil, "has no per: the window, such as \"1m\"")
         }
         quota.scope = table.choice("scope") ?? quota.scope
-        quota.models = texts(table, "models")
+        quota.models = texts(table, "models", orAll: true)
+        if let model = quota.models.first(where: { $0.hasPrefix("models/") }) {
+            table.fail("models", "\"\(model)\" matches none: names begin behind \"models/\"")
+        }
         if dialect != .gemini {
             // Its calls name no model, so one bucket is all that a scope by model can mean.
             quota.scope = .upstream
@@ -40,7 +43,7 @@ extension ConfigurationReader {
                 table.fail("models", "calls of dialect \"\(dialect.rawValue)\" name no model: leave it out")
             }
         }
-        quota.methods = texts(table, "methods")
+        quota.methods = texts(table, "methods", orAll: true)
         quota.batch = batch(table, of: quota)
         quota.reset = reset(table, of: quota)
         quota.whole = stated ?? 1
@@ -142,8 +145,11 @@ extension ConfigurationReader {
     }
 
     /// An empty word would match nothing, or everything: neither can be meant.
-    func texts(_ table: TableReader, _ key: String) -> [String] {
-        (table.strings(key) ?? []).compactMap { text, path in
+    /// - Parameter orAll: without the key all are meant, so that an empty list is a mistake.
+    func texts(_ table: TableReader, _ key: String, orAll: Bool = false) -> [String] {
+        let stated = table.strings(key)
+        if orAll, stated?.isEmpty == true { table.fail(key, "is empty: leave it out for all") }
+        return (stated ?? []).compactMap { text, path in
             if text.isEmpty { table.context.fail(path, "is empty") }
             return text.isEmpty ? nil : text
         }
