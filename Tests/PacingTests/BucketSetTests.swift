@@ -83,6 +83,44 @@ import Testing
         #expect(reply.results == [.waiting(0, ahead: 0)])
     }
 
+    @Test("A model's calls count in one place, whichever of its quotas each of them needs")
+    func severalSets() {
+        var driver = QueueDriver()
+        func enter(_ driver: inout QueueDriver, _ model: Int, _ quotas: [(name: String, seconds: Int)]) -> QueueReply {
+            let own = quotas.map { QueueDriver.bucket("\($0.name)/m\(model)", 10, perSeconds: $0.seconds) }
+            let lane = LaneFigures(
+                key: LaneKey(names: own.map(\.name), urgency: 3),
+                buckets: own,
+                shared: quotas.map { "\($0.name)/*" }
+            )
+            let ticket = QueueTicket(
+                lane: lane.key,
+                client: "c",
+                user: "",
+                place: driver.now,
+                owner: "replica",
+                id: Int(driver.now % 1_000_000_000) + model,
+                weight: 1,
+                allowance: 20_000,
+                costs: own.map { _ in 1 }
+            )
+            return driver.call([.enter(ticket, patience: QueueDriver.farFuture)], lanes: [lane])
+        }
+        let both = [("rpd", 300), ("rpm", 60)]
+        for model in 0...64 { _ = enter(&driver, model, both) }
+        driver.pass(200 * Self.second)
+        _ = enter(&driver, 64, both)
+        // The others are forgotten; of the shared buckets only the longer one still holds a use.
+        driver.pass(190 * Self.second)
+        #expect(driver.call([.beat]).buckets.filter { $0.used > 0 }.map(\.name) == ["rpd/*"])
+        guard case .waitingShared = enter(&driver, 64, [("rpm", 60)]).results[0] else {
+            Issue.record("its minute counts by itself while its day is shared")
+            return
+        }
+        let reply = enter(&driver, 64, both)
+        #expect(reply.buckets.first { $0.name == "rpd/*" }?.used == 2)
+    }
+
     @Test("A call that waits in the shared lane is handed back, settled and left there by the ticket that was granted")
     func operations() {
         var driver = QueueDriver()

@@ -30,10 +30,14 @@ struct QueueDriver {
         )
     }
 
-    mutating func call(_ operations: [QueueOperation], lanes: [LaneFigures] = []) -> QueueReply {
+    mutating func call(
+        _ operations: [QueueOperation],
+        lanes: [LaneFigures] = [],
+        of replica: String = "replica"
+    ) -> QueueReply {
         number += 1
         let call = QueueCall(
-            replica: "replica",
+            replica: replica,
             number: number,
             run: "run",
             seen: seen,

@@ -1,5 +1,6 @@
 import Glibc
 import Pacing
+import TestSupport
 import Testing
 
 /// The state machine, operation by operation.
@@ -29,6 +30,30 @@ import Testing
         let later = times.count { $0 > start + seconds * Self.second }
         let use = Double(later) / Double(limit * 9)
         #expect(use >= (seconds >= 5 ? 0.98 : 0.95), "use \(use)")
+    }
+
+    @Test(
+        "A burst of 1 spaces slots evenly, window after window, whoever calls meanwhile",
+        arguments: [(10, 2), (60, 5), (15, 60)]
+    )
+    func evenly(limit: Int, seconds: Int) {
+        let buckets = [QueueDriver.bucket("rpm", limit, perSeconds: seconds, burst: 1)]
+        var driver = QueueDriver()
+        for _ in 0..<limit * 9 { driver.enter(buckets) }
+        let start = driver.now
+        var generator = SeededGenerator(seed: 1)
+        let interval = seconds * Self.second / limit
+        // Newcomers call between the slots too.
+        while driver.now < start + 6 * seconds * Self.second {
+            driver.run(until: driver.now + generator.int(1...2 * interval))
+            driver.enter(buckets, urgency: 7)
+        }
+        let times = driver.grants.map(\.at)
+        let gaps = zip(times, times.dropFirst()).map { Double($1 - $0) / Double(interval) }
+        let (least, most) = (gaps.min() ?? 0, gaps.max() ?? 0)
+        #expect(least > 2.0 / 3 && most < 1.5, "\(least) to \(most) of an interval")
+        let later = times.count { $0 >= start + seconds * Self.second }
+        #expect(Double(later) >= (seconds >= 5 ? 0.98 : 0.95) * Double(limit * 5) - 1, "\(later)")
     }
 
     @Test("A request goes only when both its minute and its day have room")
@@ -286,7 +311,11 @@ import Testing
         #expect(reply.rollCall != nil)
         #expect(reply.epoch != epoch)
         reply = driver.call([
-            .report([BucketReport(figures: figures, told: 3, sent: [BucketUse(at: driver.now, units: 2)])])
+            .report(
+                [BucketReport(figures: figures, told: 3, since: 0, sent: [BucketUse(at: driver.now, units: 2)])],
+                peers: ["replica"],
+                full: 0
+            )
         ])
         driver.now += 600_000
         _ = driver.call([.beat])
@@ -294,6 +323,81 @@ import Testing
         reply = driver.call([.beat])
         #expect(reply.rollCall == nil)
         #expect(reply.buckets.first?.used == 2)
+    }
+
+    @Test(
+        "A long window that was lost is rebuilt: what the replicas sent, and what others had who are gone",
+        arguments: [false, true]
+    )
+    func rebuiltLong(isCalendar: Bool) {
+        var driver = QueueDriver()
+        let hour = 3600 * Self.second
+        let figures = QueueDriver.bucket("rph", 50, perSeconds: 3600, reset: isCalendar ? driver.now + hour / 2 : 0)
+        driver.lose()
+        driver.enter([figures])
+        let sent = [BucketUse(at: driver.now - hour / 4, units: 12), BucketUse(at: driver.now, units: 5)]
+        // 30 were told, 10 of these sent by replicas that are gone since; 2 came after that.
+        let peers = ["replica", "x"]
+        _ = driver.call([
+            .report([BucketReport(figures: figures, told: 30, since: 2, sent: sent)], peers: peers, full: 0)
+        ])
+        let other = [BucketUse(at: driver.now - hour / 8, units: 5)]
+        let report = BucketReport(figures: figures, told: 29, since: 0, sent: other)
+        _ = driver.call([.report([report], peers: peers, full: 0)], of: "x")
+        driver.run(until: driver.now + 2 * Self.second)
+        #expect(driver.call([.beat]).buckets.first?.used == 33)
+        guard !isCalendar else { return }
+        // What was sent leaves when its time is over; what the others had used a window after the loss.
+        driver.pass(hour - hour / 16)
+        #expect(driver.call([.beat]).buckets.first?.used == 32 - 12 - 5 + 1)
+    }
+
+    @Test("What an upstream's 429s had taught holds on in a store that lost it")
+    func learnedBefore() {
+        var driver = QueueDriver()
+        let figures = QueueDriver.bucket("rpm", 20, perSeconds: 5)
+        driver.lose()
+        driver.enter([figures])
+        for (replica, learned) in [("replica", 10), ("x", 12)] {
+            let report = BucketReport(figures: figures, told: 0, since: 0, learned: learned, sent: [])
+            _ = driver.call([.report([report], peers: ["replica", "x"], full: 0)], of: replica)
+        }
+        driver.run(until: driver.now + 2 * Self.second)
+        #expect(driver.call([.beat]).buckets.first?.learned == 10)
+        driver.pass(45 * Self.second)
+        #expect(driver.call([.beat]).buckets.first?.learned == 10)
+        driver.pass(10 * Self.second)
+        #expect(driver.call([.beat]).buckets.first?.learned ?? 20 > 10)
+    }
+
+    @Test("A call that waits is told its own place, whoever came behind it")
+    func ownPlace() {
+        var driver = QueueDriver()
+        let buckets = [QueueDriver.bucket("rpm", 10, perSeconds: 5)]
+        let tickets = (0..<30).map { _ in driver.enter(buckets).ticket }
+        let waiting = Array(tickets.dropFirst(10))
+        var waits: [Micros] = []
+        for (place, ticket) in waiting.enumerated() {
+            guard case .waiting(let wait, let ahead) = driver.call([.estimate(ticket)]).results[0] else {
+                Issue.record("it does not wait")
+                return
+            }
+            #expect(ahead == place)
+            waits.append(wait)
+        }
+        #expect(waits == waits.sorted())
+        // A slot is half a second: the first ten come back with the window.
+        #expect((4_900_000...5_200_000).contains(waits[0]))
+        #expect((9_800_000...10_400_000).contains(waits[10]))
+        driver.run(until: driver.now + 6 * Self.second)
+        let (last, next) = (waiting[driver.grants.count - 11], waiting[driver.grants.count - 10])
+        let stamp = GrantStamp(time: driver.now, epoch: driver.call([.beat]).epoch)
+        let hold = 10 * Self.second
+        _ = driver.call([.refused(last, stamp, buckets: ["rpm"], hold: hold, learned: nil, requeue: true)])
+        let places = driver.call([.estimate(last), .estimate(next)]).results.map { result in
+            if case .waiting(let wait, let ahead) = result { wait >= hold - Self.second ? ahead : -1 } else { -1 }
+        }
+        #expect(places == [0, 1])
     }
 
     @Test("While a clock that went back an hour is made up for, a caller is told what it would have been told before")

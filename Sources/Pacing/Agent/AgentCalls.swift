@@ -31,7 +31,7 @@ extension AgentState {
             number: flight.number,
             run: run,
             seen: seen,
-            peers: peers?.known ?? 0,
+            peers: peers?.known.count ?? 0,
             maxWaiting: settings.maxWaiting,
             lanes: lanes,
             operations: flight.items.map(\.operation)

@@ -21,21 +21,27 @@ extension AgentState {
         }
         for bucket in reply.buckets where isLasting { told[bucket.name] = bucket }
         inRollCall = reply.rollCall != nil
-        if let peers = reply.peers, reply.rollCall == nil { self.peers = peers }
+        if let peers = reply.peers {
+            count(peers, inRollCall: reply.rollCall != nil, now: now)
+            if isLasting, peers.full > 0 { full = max(full ?? 0, now - (reply.now - peers.full)) }
+        }
         var mine: Flight?
         while let first = flying.first, reply.number > 0, first.number <= reply.number {
             mine = first.number == reply.number ? first : nil
             flying.removeFirst()
         }
-        if reply.rollCall == nil {
-            toldInRollCall = nil
-        } else if mine?.items.contains(where: \.operation.isCounted) == true {
-            toldInRollCall = RollCallAsked(run: run, epoch: reply.epoch)
+        let asked = RollCallAsked(run: run, epoch: reply.epoch)
+        if let told = toldInRollCall, told.run != run || reply.rollCall != nil && told != asked {
+            // The store is another, or fell back, within the roll call; no number that it told shows whether it knows that.
+            seen = max(seen, reply.seq + 1)
         }
+        let isCounted = mine?.items.contains(where: \.operation.isCounted) == true
+        if reply.rollCall == nil || toldInRollCall != asked { toldInRollCall = nil }
+        if reply.rollCall != nil, isCounted { toldInRollCall = asked }
         if owesUse, mine != nil { owesUse = isTellingUse }
         if isLasting, !untold.isEmpty, !owesUse {
             let names = Set(reply.buckets.map(\.name))
-            untold.removeAll { use in use.lane.buckets.allSatisfy { names.contains($0.name) } }
+            untold.removeAll { $0.isTold(by: reply, names) }
         }
         guard wasConnected else {
             // It lives. What it granted meanwhile did not know of what was used here.
@@ -59,6 +65,18 @@ extension AgentState {
         compareCount(reply, now: now)
         answerRollCall(reply, jumped: jumped, now: now)
         schedule(reply, now: now)
+    }
+
+    private mutating func count(_ living: QueueReply.Peers, inRollCall: Bool, now: Micros) {
+        guard inRollCall else {
+            peers = living
+            return
+        }
+        // Fewer: the others have not called yet. More: one came, or was taken for dead, and they must hear of each other
+        // before a part is theirs. Who has to answer are still those that were known before.
+        guard let before = peers, living.count > before.count else { return }
+        peers = QueueReply.Peers(count: living.count, rank: living.rank, full: before.full, known: before.known)
+        joined = now
     }
 
     /// - Returns: false where the store's clock jumped.
@@ -139,23 +157,29 @@ extension AgentState {
         let asked = RollCallAsked(run: run, epoch: reply.epoch)
         guard !jumped, answeredRollCall != asked, let time = clock.latest(at: now) else { return }
         answeredRollCall = asked
-        if let told = toldInRollCall, told != asked {
-            // The store is another, or fell back, within the roll call; no number that it told shows whether it knows that.
-            seen = max(seen, reply.seq + 1)
-            toldInRollCall = nil
-        }
         if !pauses.isEmpty { pending.append(Item(operation: .pauses(pauses))) }
-        pending.append(Item(operation: .report(reports(time: time, now: now))))
+        let (known, before) = (peers?.known ?? [], full.map { max(0, $0 + time - now) } ?? 0)
+        pending.append(Item(operation: .report(reports(time: time, now: now), peers: known, full: before)))
         // It may be over as soon as all have answered.
         nextCall = min(nextCall, now + Pace.shortestRollCall)
     }
 
     private mutating func reports(time: Micros, now: Micros) -> [BucketReport] {
         var reports: [String: BucketReport] = [:]
-        for (figures, uses) in ledger.uses(now: now, convert: { $0 + time - now }) {
-            reports[figures.name] = BucketReport(figures: figures, told: told[figures.name]?.used ?? 0, sent: uses)
+        var since: [String: Int] = [:]
+        for use in untold {
+            for (bucket, units) in zip(use.lane.buckets, use.costs) { since[bucket.name, default: 0] += units }
         }
-        for bucket in told.values where reports[bucket.name] == nil && bucket.used > 0 {
+        for (figures, uses) in ledger.uses(now: now, convert: { $0 + time - now }) {
+            reports[figures.name] = BucketReport(
+                figures: figures,
+                told: told[figures.name]?.used ?? 0,
+                since: since[figures.name] ?? 0,
+                learned: told[figures.name]?.learned ?? 0,
+                sent: uses
+            )
+        }
+        for bucket in told.values where reports[bucket.name] == nil && (bucket.used > 0 || bucket.learned != nil) {
             let figures = BucketFigures(
                 name: bucket.name,
                 limit: bucket.limit,
@@ -164,7 +188,13 @@ extension AgentState {
                 burst: bucket.burst,
                 reset: bucket.reset
             )
-            reports[bucket.name] = BucketReport(figures: figures, told: bucket.used, sent: [])
+            reports[bucket.name] = BucketReport(
+                figures: figures,
+                told: bucket.used,
+                since: 0,
+                learned: bucket.learned ?? 0,
+                sent: []
+            )
         }
         return reports.values.sorted { $0.figures.name.utf8Precedes($1.figures.name) }
     }
@@ -192,6 +222,12 @@ extension AgentState {
             grant(ticket, stamp, localLife: 0, now: now)
             nextCall = min(nextCall, now + Self.confirmWithin)
         }
+    }
+
+    /// Slots may have gone to callers that wait here as before.
+    package mutating func missed(now: Micros) {
+        latest = now
+        if mode == .connected { resync(now: now) }
     }
 
     mutating func take(_ result: QueueResult, for item: Item, now: Micros) {
@@ -265,7 +301,8 @@ extension AgentState {
         if life > 0 {
             localUse.record(waiting.waiter.lane, costs: waiting.waiter.costs, at: deadline, sign: 1)
         } else {
-            untold.append((waiting.waiter.lane, waiting.waiter.costs, deadline))
+            let (lane, costs) = (waiting.waiter.lane, waiting.waiter.costs)
+            untold.append(Untold(lane: lane, costs: costs, at: deadline, booked: stamp.time))
         }
         let grant = Grant(
             deadline: NIODeadline(micros: deadline),

@@ -36,6 +36,10 @@ extension AgentState {
         var items: [Item] = []
         for (grant, actual) in settlements {
             record(grant, actual)
+            let more = zip(actual, grant.waiter.costs).map { max(0, $0 - $1) }
+            if more.contains(where: { $0 > 0 }), let time = clock.latest(at: latest) {
+                untold.append(Untold(lane: grant.waiter.lane, costs: more, at: grant.deadline.micros, booked: time))
+            }
             if grant.localLife == 0, grant.stamp.epoch == epoch {
                 let settle = QueueOperation.settle(grant.ticket, grant.stamp, costs: actual)
                 // A long answer outlives what the store remembers of an idle lane.

@@ -94,6 +94,8 @@ package struct AgentState: Sendable {
     var flying: Deque<Flight> = []
     var seen = 0
     var peers: QueueReply.Peers?
+    /// When the store's buckets last started as full, as far as it was told; nil: never.
+    var full: Micros?
     var deadlines = SortedSet<Deadline>()
     var positioned: Deque<WaiterID> = []
     var mismatchSince: Micros?
@@ -126,8 +128,8 @@ package struct AgentState: Sendable {
     var ledger = UseLedger()
     /// Used by local pacing and not yet told to the store.
     var localUse = UseLedger()
-    /// Granted since the store last told how the buckets stand.
-    var untold: [(lane: LaneFigures, costs: [Int], at: Micros)] = []
+    /// Units that were granted, or settled above their estimate, since the store last told how the buckets stand.
+    var untold: [Untold] = []
     /// What was used by its part is on its way to the store, or has still to go.
     var owesUse = false
     var local: LocalPacing?
@@ -288,7 +290,7 @@ package struct AgentState: Sendable {
                 number: 0,
                 run: run,
                 seen: seen,
-                peers: peers?.known ?? 0,
+                peers: peers?.known.count ?? 0,
                 maxWaiting: settings.maxWaiting,
                 lanes: [],
                 operations: []
@@ -321,7 +323,7 @@ package struct AgentState: Sendable {
             }
             for (figures, uses) in localUse.uses(now: now, convert: { $0 }) {
                 let lane = LaneFigures(key: LaneKey(names: [figures.name], urgency: 0), buckets: [figures])
-                for use in uses { untold.append((lane, [use.units], use.at)) }
+                for use in uses { untold.append(Untold(lane: lane, costs: [use.units], at: use.at, booked: 0)) }
             }
             localUse = UseLedger()
         }

@@ -176,9 +176,16 @@ extension AgentState {
     }
 
     package mutating func pause(quota: String, paused: Bool, now: Micros) {
+        latest = now
         let item = Item(operation: .pause(quota: quota, paused: paused))
+        guard mode != .connected, let time = clock.latest(at: now) else { return pending.append(item) }
+        // An order given elsewhere meanwhile may be the later one.
+        let last = pauses.first { $0.quota == quota }?.at ?? 0
+        let order = QuotaPause(quota: quota, paused: paused, at: max(time, last + 1))
+        pauses.removeAll { $0.quota == quota }
+        pauses.append(order)
         if mode == .local { callLocal([item], now: now) }
-        pending.append(item)
+        pending.append(Item(operation: .pauses([order])))
     }
 
     // MARK: Refusing
@@ -190,13 +197,9 @@ extension AgentState {
         retryAfter: Micros = 1_000_000
     ) {
         counters.count(reason)
-        // Where nobody can say when, a day is long enough.
-        let longest: Micros = 86_400_000_000
-        let refusal = QueueRefusal(
-            reason: reason,
-            expectedWait: .microseconds(min(wait, longest)),
-            retryAfter: .microseconds(min(max(1, retryAfter), longest))
-        )
+        // Where nobody can say when: a day.
+        func told(_ span: Micros) -> Duration { .microseconds(span < Pace.never / 2 ? span : 86_400_000_000) }
+        let refusal = QueueRefusal(reason: reason, expectedWait: told(wait), retryAfter: told(max(1, retryAfter)))
         outbox.append((waiter, .refused(refusal)))
     }
 

@@ -51,7 +51,8 @@ struct LocalPacing: Sendable {
             state.buckets[index].learned = part.of(limit)
             state.buckets[index].raiseAt = now + Pace.learnedWindows * told.per
         }
-        if told.paused { state.buckets[index].paused = true }
+        // Where all is paused, so is each bucket as it was told.
+        if told.paused, !state.isPaused { state.buckets[index].paused = true }
         state.buckets[index].hold = told.hold
         let booked = told.booked.reduce(0) { $0 + $1.units }
         if told.reset > 0 {

@@ -126,6 +126,7 @@ package final class QueueAgent: @unchecked Sendable {
             case .up(let run): state.storeUp(run: run, now: now)
             case .down: state.storeDown(now: now)
             case .pushed(let push): state.receive(push, now: now)
+            case .missed: state.missed(now: now)
             }
         }
         tellMode(since: before)

@@ -14,7 +14,7 @@
 --   · then operations, see queue8_operations.lua.
 -- Returns {now, number, seq, epoch, mine, waiting, due | -1, end of roll call | -1,
 --   results × (kind, wait µs, ahead, {entered before, by bucket}), grants × (ticket, {gone before, by bucket[, units booked]}),
---   buckets × 13 and booked pairs, {living, rank, known} | {}, pauses × (quota, 0|1, µs)}; times in µs.
+--   buckets × 13 and booked pairs, {living, rank, full, known…} | {}, pauses × (quota, 0|1, µs)}; times in µs.
 -- Cost: about 30 commands a decision and as many an entry, whatever the waiters, clients and the quota.
 -- Numbers are doubles: integers are exact to 2^53; tags are stored as their bits, big-endian, which sort as they do.
 local G_, B_, S_, L_, F_, O_, X_, XO_, T_, R_ = unpack(KEYS)
@@ -24,7 +24,8 @@ local pack, unpackBits, format, NUL = struct.pack, struct.unpack, string.format,
 local ALLOWANCE, LONGEST_ALLOWANCE, DEAD, DEATH_NOTICE, SILENT = 20000, 2000000, 2750000, 1250000, 800000
 local ROLL_CALL, SHORTEST_ROLL_CALL, ROLL_CALL_CLOSING, SILENCE, SWEEP = 1500000, 500000, 20000, 1500000, 250000
 local STATED, FLOOR, SUB, BLOCK, SKEW, SHORT = 3000000, 0.05 / 0.95, 256, 16, 2000000, 300000000
-local CATCH_UP, GRANTS, DROPS, RESETS, SCAN_LENGTH, SCAN_INTERVAL = 50000, 64, 100, 200, 1000, 10000
+local CATCH_UP, TIMER_SLACK, GRANTS, DROPS, RESETS = 50000, 10000, 64, 100, 200
+local SCAN_LENGTH, SCAN_INTERVAL = 1000, 10000
 local LANE_MEMORY, PAUSE_MEMORY, SETS, SAMPLE = 60000000, 3600000000, 64, 32
 local RETURN_PARTS, RETURN_UNIT, MOST_EXPECTED, SHORTEST_WAIT, PART_CALLS, LEAST_PART = 16, 4096, 8, 50000, 4, 0.05
 local LEARNED_WINDOWS, PROBE_PARTS, NEVER = 10, 10, 4503599627370496

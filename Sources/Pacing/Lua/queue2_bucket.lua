@@ -1,6 +1,6 @@
 -- Buckets: Bucket.swift and BucketPacing.swift. A record: the figures limit, burst, guard, per as {value, stated at};
--- learned, raise, backoff, refused, refusals, hold, pace, used, late, reset, nextReset, first, base, coarse, paused,
--- total units granted, calls that entered and that are gone.
+-- learned, raise, backoff, refused, refusals, hold, pace, used, late, reset, began, nextReset, first, base, coarse,
+-- paused, total units granted, calls that entered and that are gone.
 local function width(b) return floor((b.per[1] + SUB - 1) / SUB) end
 local function life(b) return b.per[1] + b.guard[1] end
 local function effective(b) return b.learned > 0 and min(b.limit[1], b.learned) or b.limit[1] end
@@ -26,6 +26,7 @@ end
 
 local function book(b, amount, time)
   if b.reset > 0 then
+    if amount <= 0 and time < b.began - SKEW then return end
     b.used = max(0, b.used + amount)
     if time >= b.reset - SKEW then b.late = max(0, b.late + amount) end
     return
@@ -75,7 +76,7 @@ end
 local function stateReset(b, stated)
   local minute = 60000000
   if b.reset == 0 then
-    b.reset = stated
+    b.reset, b.began = stated, stated - b.per[1]
   elseif stated > b.reset then
     if stated - b.reset <= 120 * minute and b.reset > now + minute then b.reset = stated else b.nextReset = stated end
   elseif stated < b.reset and stated > now + minute then
@@ -98,8 +99,8 @@ local function newBucket(f)
   local b = {
     name = f.name, limit = {f.limit, now}, burst = {f.burst, now}, guard = {f.guard, now}, per = {f.per, now},
     learned = 0, raise = 0, backoff = 0, refused = 0, refusals = 0, hold = 0, pace = 0, used = 0, late = 0,
-    reset = f.reset, nextReset = 0, base = 0, coarse = {}, paused = false, total = 0, entered = 0,
-    gone = 0,
+    reset = f.reset, began = f.reset - f.per, nextReset = 0, base = 0, coarse = {}, paused = false, total = 0,
+    entered = 0, gone = 0,
   }
   b.first = floor((now - life(b)) / width(b)) - 1
   return b
@@ -113,7 +114,7 @@ local function advanceBucket(b)
   end
   if b.reset > 0 then
     if now >= b.reset + SKEW then
-      b.used, b.late = b.late, 0
+      b.used, b.late, b.began = b.late, 0, b.reset
       b.reset = b.nextReset > b.reset and b.nextReset or b.reset + b.per[1]
     end
     return
@@ -165,6 +166,11 @@ local function clear(b)
   b.limit[2], b.burst[2], b.guard[2], b.per[2] = now, now, now, now
 end
 
+local function learn(b, stated)
+  if b.learned > 0 and stated >= b.learned then return end
+  b.learned, b.raise = stated, now + LEARNED_WINDOWS * b.per[1]
+end
+
 local function refuse(b, granted, hold, learned)
   b.refusals = b.refusals + 1
   if hold >= 0 then
@@ -174,26 +180,32 @@ local function refuse(b, granted, hold, learned)
     b.backoff = min(b.per[1], again and b.backoff * 2 or max(1, floor(b.per[1] / effective(b))))
     b.hold = max(b.hold, now + b.backoff)
   end
-  if learned >= 1 and (b.learned == 0 or learned < b.learned) then b.learned = learned end
+  if learned >= 1 then learn(b, learned) end
   b.raise = now + LEARNED_WINDOWS * b.per[1]
   b.refused = now
 end
 
--- Units a microsecond: the steepest even rate that does not run dry before units come back.
-local function rate(b)
+-- The steepest even rate that does not run dry before units come back, in units a microsecond, and how long it is the
+-- steepest.
+local function steepest(b)
   local whole = effective(b)
-  local have, steepest = (whole - b.used) + max(1, whole / 50), huge
+  if effectiveBurst(b) == 1 then
+    local round = life(b) + ALLOWANCE + width(b)
+    return whole / round, round
+  end
+  local have, steep, horizon = (whole - b.used) + max(1, whole / 50), huge, life(b)
   for i, sum in ipairs(b.coarse) do
     if sum > 0 then
       local left = (b.base + i - 1) * BLOCK * width(b) + life(b) - now
-      if left > floor(b.per[1] / 32) then steepest = min(steepest, have / left) end
+      if left > floor(b.per[1] / 32) and have / left < steep then steep, horizon = have / left, left end
       have = have + sum
     end
   end
-  return max(min(steepest, have / life(b)), whole / life(b) / 50)
+  if have / life(b) < steep then steep, horizon = have / life(b), life(b) end
+  return max(steep, whole / life(b) / 50), horizon
 end
 
-local function gapOf(b, amount) return floor(amount / rate(b) + 0.5) end
+local function gapOf(b, amount) return floor(amount / steepest(b) + 0.5) end
 
 local function ready(b, wanted, open)
   if b.paused and not open then return NEVER end
@@ -247,7 +259,9 @@ end
 local function take(b, amount, allowance, passing)
   if not passing then
     local gap = gapOf(b, amount)
-    b.pace = max(min(b.pace + gap, now + floor(gap / 5)), now - CATCH_UP)
+    local late = CATCH_UP
+    if effectiveBurst(b) == 1 then late = min(late, max(TIMER_SLACK, floor(gap / 5))) end
+    b.pace = max(min(b.pace + gap, now + floor(gap / 5)), now - late)
   end
   b.total = b.total + amount
   book(b, amount, now + allowance)
@@ -260,20 +274,6 @@ local function settle(b, booked, actual, time)
 end
 
 -- How long it takes to let so many units go: BucketSpan.swift.
-local function steepest(b)
-  local whole = effective(b)
-  local have, steep, horizon = (whole - b.used) + max(1, whole / 50), huge, life(b)
-  for i, sum in ipairs(b.coarse) do
-    if sum > 0 then
-      local left = (b.base + i - 1) * BLOCK * width(b) + life(b) - now
-      if left > floor(b.per[1] / 32) and have / left < steep then steep, horizon = have / left, left end
-      have = have + sum
-    end
-  end
-  if have / life(b) < steep then steep, horizon = have / life(b), life(b) end
-  return max(steep, whole / life(b) / 50), horizon
-end
-
 local function untilBack(b, units)
   local short = units
   if short <= 0 then return 0 end

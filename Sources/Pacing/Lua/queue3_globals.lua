@@ -12,8 +12,8 @@ local G = record(G_, 'g')
 if not G then
   G = {
     last = 0, epoch = 0, seq = 0, waiting = 0, full = 0, run = '', paused = false, pacer = '', due = NEVER, sweep = 0,
-    scanned = false, dropping = false, death = NEVER, life = 0, longest = 0, known = 0, rolling = false, owed = {},
-    shared = {}, clients = 0,
+    scanned = false, dropping = false, death = NEVER, life = 0, longest = 0, rolling = false, owed = {}, shared = {},
+    clients = 0,
   }
   records[G_]['g'] = G
 end
@@ -53,6 +53,9 @@ local function advance(name)
   end
 end
 
+-- Within a window of a restart as full: what those used who did not answer then still counts.
+local function startsFull(b) return not isLong(b) and G.full > 0 and now < G.full + life(b) end
+
 local function stated(f, withoutFill)
   if f.per <= SHORT then G.life = max(G.life, f.per + f.guard) end
   G.longest = max(G.longest, f.per)
@@ -66,7 +69,7 @@ local function stated(f, withoutFill)
     if pause[1] and isOf(f.name, quota) then b.paused = true end
   end
   records[B_][f.name] = b
-  if not withoutFill and not isLong(b) and G.full > 0 and now < G.full + life(b) then fill(b, nil, 0, G.full) end
+  if not withoutFill and startsFull(b) then fill(b, nil, 0, G.full) end
   return b
 end
 

@@ -22,35 +22,65 @@ local function addCosts(sums, costs, sign)
 end
 
 -- Which sets of buckets have buckets of their own: BucketSets.swift.
-local redirected = {}
+local redirected, stateLane = {}, nil
+do
+local ofModel
 
-local function isInUse(name)
-  local b = record(B_, name)
-  if not b then return false end
-  advance(name)
-  if b.used > 0 then return true end
-  for _, lane in pairs(lanes) do
-    if lane and lane.waiting > 0 and has(lane.set, name) then return true end
-  end
-  return false
+local function modelOf(name) return name:match('^[^/]*/(.*)$') end
+
+-- Model -> names of its buckets, read once a call.
+local function addToModel(name)
+  local model = modelOf(name)
+  if not model then return end
+  local names = ofModel[model] or {}
+  ofModel[model] = names
+  if not has(names, name) then names[#names + 1] = name end
 end
 
-local function stateLane(key, figures, shared, sharedLane)
+local function bucketsOf(names)
+  if not ofModel then
+    ofModel = {}
+    for _, name in ipairs(call('HKEYS', B_)) do addToModel(name) end
+    for name in pairs(records[B_]) do addToModel(name) end
+  end
+  local found = {}
+  for _, name in ipairs(names) do
+    for _, other in ipairs(ofModel[modelOf(name) or ''] or {}) do
+      if record(B_, other) then found[#found + 1] = other end
+    end
+  end
+  return found
+end
+
+-- Any quota has a bucket of their model.
+local function isKnown(names)
+  for _, name in ipairs(names) do if record(B_, name) then return true end end
+  return #bucketsOf(names) > 0
+end
+
+-- Any quota's shared bucket holds units, or somebody waits for it.
+local function isInUse(names)
+  local found, isUsed = bucketsOf(names), false
+  for _, name in ipairs(found) do
+    advance(name)
+    isUsed = isUsed or bucket(name).used > 0
+    for _, lane in pairs(lanes) do
+      isUsed = isUsed or lane and lane.waiting > 0 and has(lane.set, name)
+    end
+  end
+  return isUsed
+end
+
+function stateLane(key, figures, shared, sharedLane)
   local set = {}
   for i, f in ipairs(figures) do set[i] = f.name end
   if not lanes[key] and #shared > 0 then
-    local sets, own, count, isKnown, isShared = record(G_, 'sets') or {}, {}, 0, false, false
+    local sets, own, common, count = record(G_, 'sets') or {}, {}, {}, 0
     for i, name in ipairs(set) do
-      if shared[i] ~= name then
-        own[#own + 1] = name
-        isKnown = isKnown or record(B_, name) and true
-      end
+      if shared[i] ~= name then own[#own + 1], common[#common + 1] = name, shared[i] end
     end
-    if not isKnown then
-      for i, name in ipairs(set) do isShared = isShared or shared[i] ~= name and isInUse(shared[i]) end
-      for _ in pairs(sets) do count = count + 1 end
-    end
-    if isKnown or count < SETS and not isShared then
+    for _ in pairs(sets) do count = count + 1 end
+    if isKnown(own) or count < SETS and not isInUse(common) then
       sets[key:sub(1, LANE - 1)] = own
       records[G_]['sets'] = sets
     else
@@ -59,8 +89,12 @@ local function stateLane(key, figures, shared, sharedLane)
       key = sharedLane
     end
   end
-  for _, f in ipairs(figures) do stated(f) end
+  for _, f in ipairs(figures) do
+    stated(f)
+    if ofModel then addToModel(f.name) end
+  end
   if not lanes[key] then lanes[key] = newLane(set) end
+end
 end
 
 -- The ticket as it waits: in the shared lane where its set has none of its own.

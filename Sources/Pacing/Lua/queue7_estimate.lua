@@ -1,4 +1,6 @@
--- How long a call would wait: QueueEstimate.swift. Returns µs and how many go before.
+-- How long a call would wait, or one that is there ('isThere'): QueueEstimate.swift. Returns µs, how many go before, and
+-- the µs until the first call of its lane may go.
+-- In a block: a script may have two hundred local names.
 local estimate
 do
   local function micros(value) return value < NEVER and floor(value) or NEVER end
@@ -64,27 +66,40 @@ do
     return calls + more / mean, shares + more
   end
 
-  local function beforeInClient(t, client, mean, lane)
+  -- Of a call that waits: how many go before it of its user's, or of those that were put back if it was.
+  local function placeOf(t, lane)
+    if lane.front > 0 and call('ZSCORE', T_, t.front) then
+      return call('ZLEXCOUNT', T_, '[' .. t.lane .. '\1', '(' .. t.front), true
+    end
+    if not call('ZSCORE', T_, t.text) then return nil end
+    return call('ZLEXCOUNT', T_, '[' .. t.clientPath .. NUL .. t.user .. NUL, '(' .. t.text), false
+  end
+
+  local function beforeInClient(t, place, client, mean, lane)
     local below = ofUsers(client)
     local user = not client.sole and flow(below .. t.user)
     local waiting = user and user.waiting or client.sole == t.user and client.waiting or 0
-    local tag = max(client.virtual, user and user.tag or 0)
-    if waiting > 0 then tag = (user and user.tag or soleStart(client)) + waiting * mean end
+    local tag, own = max(client.virtual, user and user.tag or 0), place or waiting
+    if waiting > 0 then tag = (user and user.tag or soleStart(client)) + own * mean end
     local calls, shares = beforeTag(tag, t.user, below, below, mean,
       client.waiting - waiting, client.weights - (waiting > 0 and 1 or 0), client.active - (waiting > 0 and 1 or 0),
       returnsOf(client, lane), lane,
       client.sole and {{tag = soleStart(client), name = client.sole, record = {waiting = client.waiting}}})
-    return waiting + calls, waiting * mean + shares
+    return own + calls, own * mean + shares
   end
 
-  local function beforeInLane(t, lane, mean)
+  local function beforeInLane(t, lane, mean, isThere)
+    local place, isPutBack
+    if isThere then place, isPutBack = placeOf(t, lane) end
+    if isPutBack then return place, place * mean end
     local client, waiting, weight, tag = flow(t.clientPath), 0, 0, lane.virtual
     local calls, shares = lane.front, lane.front * mean
     if client then
       waiting = client.waiting
       if waiting > 0 then
         weight = client.weight
-        local ownCalls, ownShares = beforeInClient(t, client, client.load > 0 and client.load / waiting or mean, lane)
+        local each = client.load > 0 and client.load / waiting or mean
+        local ownCalls, ownShares = beforeInClient(t, place, client, each, lane)
         calls = calls + ownCalls
         shares = shares + ownShares
         tag = client.tag + ownShares / t.weight
@@ -120,10 +135,10 @@ do
     return sum
   end
 
-  function estimate(t, lane)
+  function estimate(t, lane, isThere)
     local mean = lane.load > 0 and lane.load / lane.waiting or share(lane, t.costs)
-    local beforeCalls, beforeShares = beforeInLane(t, lane, mean)
-    local longest, most, roll = 0, beforeCalls, G.rolling and record(G_, 'roll')
+    local beforeCalls, beforeShares = beforeInLane(t, lane, mean, isThere)
+    local longest, soonest, most, roll = 0, 0, beforeCalls, G.rolling and record(G_, 'roll')
     for i, name in ipairs(lane.set) do
       advance(name)
       local b = bucket(name)
@@ -141,10 +156,14 @@ do
       -- What is booked lies as far ahead as the clock was set back, until the roll call is over.
       local back = b.reset == 0 and roll and roll.back or 0
       now = now + back
-      longest = max(longest, ready(b, cost, true) - now, span(b, units))
+      local soon = ready(b, cost, true) - now
+      longest, soonest = max(longest, soon, span(b, units)), max(soonest, soon)
       now = now - back
     end
-    if roll then longest = max(longest, roll.ends - now) end
-    return micros(longest), floor(min(most, G.waiting) + 0.5)
+    if roll then
+      soonest = max(soonest, roll.ends - now)
+      longest = max(longest, soonest)
+    end
+    return micros(longest), floor(min(most, G.waiting) + 0.5), micros(soonest)
   end
 end

@@ -33,8 +33,8 @@ function operations.e()
     join(t, lane, false)
     return kind, 0, 0
   end
-  local wait, ahead = estimate(t, lane)
-  if G.waiting >= tonumber(ARGV[7]) then return 3, wait, 0 end
+  local wait, ahead, soon = estimate(t, lane)
+  if G.waiting >= tonumber(ARGV[7]) then return 3, max(soon, wait - patience), 0 end
   if wait > patience then return 2, wait, 0 end
   join(t, lane, false)
   return kind, wait, ahead, entered
@@ -106,7 +106,8 @@ function operations.w()
   local t = ticket(arg())
   local lane = lanes[t.lane]
   if not lane then return 0, 0, 0 end
-  return 1, estimate(t, lane)
+  local wait, ahead = estimate(t, lane, true)
+  return 1, wait, ahead
 end
 
 -- t
@@ -164,6 +165,15 @@ local function usesArg()
   return uses
 end
 
+-- What a roll call knows of a bucket: the most that any replica was told, what all sent since, what they sent.
+local function knownOf(roll, figures)
+  local known = roll.known[figures.name] or {figures = figures, told = 0, sent = {}}
+  -- One that an older script made has none.
+  known.since, known.learned = known.since or 0, known.learned or 0
+  roll.known[figures.name] = known
+  return known
+end
+
 -- u figures, n, n × (time, units)
 function operations.u()
   local figures = figuresArg()
@@ -172,15 +182,20 @@ function operations.u()
   countBooking()
   local roll = G.rolling and record(G_, 'roll')
   if roll and roll.answered[me] then
-    local known = roll.known[figures.name] or {figures = figures, told = 0, sent = {}}
-    for _, use in ipairs(uses) do known.sent[#known.sent + 1] = use end
-    roll.known[figures.name] = known
+    local known = knownOf(roll, figures)
+    for _, use in ipairs(uses) do
+      known.sent[#known.sent + 1] = use
+      known.since = known.since + use[2]
+    end
   end
 end
 
--- y n, n × (figures, told, m, m × (time, units))
+-- y full µs, p, p × replica known, n, n × (figures, told, sent since, learned, m, m × (time, units))
 function operations.y()
-  local reports = {}
-  for i = 1, numberArg() do reports[i] = {figures = figuresArg(), told = numberArg(), sent = usesArg()} end
-  answerRollCall(reports)
+  local full, peers, reports = numberArg(), {}, {}
+  for i = 1, numberArg() do peers[i] = arg() end
+  for i = 1, numberArg() do
+    reports[i] = {figures = figuresArg(), told = numberArg(), since = numberArg(), learned = numberArg(), sent = usesArg()}
+  end
+  answerRollCall(reports, peers, full)
 end

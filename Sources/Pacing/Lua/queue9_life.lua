@@ -1,10 +1,17 @@
 -- Another store, another clock, dead replicas (QueueLife.swift); then the call itself.
 startRollCall = function(forced)
   local former = G.rolling and record(G_, 'roll')
+  local live = record(G_, 'live')
+  local before, expected = former and former.before or {}, {}
+  if not former and live then
+    for _, id in ipairs(live.known) do before[#before + 1] = id end
+    for _, id in ipairs(now < (live.till or 0) and live.former or {}) do before[#before + 1] = id end
+  end
+  if forced then for _, id in ipairs(before) do expected[id] = true end end
   records[G_]['roll'] = {
     began = now, closing = 0, ends = now + ROLL_CALL, forced = forced or former and former.forced, answered = {},
-    informed = 0, seen = 0, need = forced and G.known or 0, known = {}, back = (former and former.back or 0) + back,
-    bookings = former and former.bookings or 0,
+    informed = 0, seen = 0, need = 0, before = before, expected = expected, full = 0, known = {},
+    back = (former and former.back or 0) + back, bookings = former and former.bookings or 0,
   }
   back = 0
   G.rolling = true
@@ -12,25 +19,47 @@ startRollCall = function(forced)
   publish('', 'r')
 end
 
-answerRollCall = function(reports)
+answerRollCall = function(reports, peers, full)
   if not G.rolling then return end
   local roll = record(G_, 'roll')
   if roll.answered[me] then return end
   roll.answered[me] = true
-  if tonumber(ARGV[6]) > 0 then roll.informed = roll.informed + 1 end
+  if #peers > 0 then roll.informed = roll.informed + 1 end
+  for _, id in ipairs(peers) do roll.expected[id] = true end
+  roll.full = max(roll.full, min(full, now))
   for _, report in ipairs(reports) do
-    local known = roll.known[report.figures.name] or {figures = report.figures, told = 0, sent = {}}
-    known.told = max(known.told, report.told)
+    local known = knownOf(roll, report.figures)
+    known.told, known.since = max(known.told, report.told), known.since + report.since
+    if report.learned > 0 and (known.learned == 0 or report.learned < known.learned) then
+      known.learned = report.learned
+    end
     for _, use in ipairs(report.sent) do known.sent[#known.sent + 1] = use end
     if report.figures.limit < known.figures.limit then known.figures = report.figures end
-    roll.known[report.figures.name] = known
   end
+end
+
+local function running(b, uses)
+  local edge, list = b.reset > 0 and b.began - SKEW or now - life(b), {}
+  for _, use in ipairs(uses) do if use[1] > edge then list[#list + 1] = use end end
+  return list
+end
+
+-- Books what replicas sent; of a long window also what others had sent that are gone since, of 'whole' units at least.
+local function rebuildBucket(b, sent, whole)
+  local others = whole
+  local told = width(b) + (b.reset > 0 and b.began or now - b.per[1])
+  for _, use in ipairs(sent) do
+    book(b, use[2], min(use[1], now + LONGEST_ALLOWANCE))
+    if use[1] > told then others = others - use[2] end
+  end
+  others = min(others, effective(b) - b.used)
+  if isLong(b) and others > 0 then book(b, others, now) end
 end
 
 -- 'rebuild': all that were known told what they sent. Else short windows start as full.
 local function restart(roll, rebuild)
   G.epoch = max(G.epoch + 1, now)
-  G.full = rebuild and 0 or now
+  G.full = rebuild and roll.full or now
   G.pacer, G.due, G.sweep = '', NEVER, now
   for _, replica in pairs(all(R_)) do if replica then replica.last, replica.pushed = now, 0 end end
   for _, known in pairs(roll.known) do stated(known.figures, true) end
@@ -45,20 +74,20 @@ local function restart(roll, rebuild)
     if b and not isLong(b) then least = min(least or huge, b.limit[1]) end
   end
   for name, b in pairs(buckets) do
-    local known = roll.known[name]
-    if b and isLong(b) then
-      local told, sent = max(b.used, known and known.told or 0), 0
-      local edge = b.reset > 0 and b.reset - b.per[1] - SKEW or now - life(b)
-      for _, use in ipairs(known and known.sent or {}) do if use[1] > edge then sent = sent + use[2] end end
-      told = max(told, sent)
+    if b then
+      local known = roll.known[name] or {told = 0, sent = {}}
+      local told, sent = max(b.used, known.told), running(b, known.sent)
       clear(b)
-      fill(b, told, least or b.burst[1], now)
-    elseif b then
-      clear(b)
-      if not rebuild then
+      if (known.learned or 0) > 0 then learn(b, known.learned) end
+      if rebuild then
+        rebuildBucket(b, sent, told + (known.since or 0))
+        if startsFull(b) then fill(b, nil, 0, G.full) end
+      elseif isLong(b) then
+        local units = 0
+        for _, use in ipairs(sent) do units = units + use[2] end
+        fill(b, max(told, units), least or b.burst[1], now)
+      else
         fill(b, nil, 0, now)
-      elseif known then
-        for _, use in ipairs(known.sent) do book(b, use[2], min(use[1], now + LONGEST_ALLOWANCE)) end
       end
     end
   end
@@ -68,9 +97,10 @@ end
 local function endRollCall()
   if not G.rolling then return end
   local roll = record(G_, 'roll')
-  local everyone = roll.informed >= roll.need
+  local everyone, isKnown = roll.informed >= roll.need, roll.need > 0 or next(roll.expected) ~= nil
+  for id in pairs(roll.expected) do everyone = everyone and roll.answered[id] end
   if roll.closing == 0 then
-    if now >= roll.ends or everyone and roll.need > 0 and now >= roll.began + SHORTEST_ROLL_CALL then
+    if now >= roll.ends or everyone and isKnown and now >= roll.began + SHORTEST_ROLL_CALL then
       roll.closing, roll.ends = now, now + ROLL_CALL_CLOSING
     end
     return
@@ -78,9 +108,11 @@ local function endRollCall()
   if now < roll.ends then return end
   records[G_]['roll'] = false
   G.rolling = false
+  local live = record(G_, 'live')
+  if live then live.former, live.till = roll.before, now + DEAD end
   local isLost = roll.forced or roll.seen > G.seq or not everyone
   G.seq = max(G.seq, roll.seen) + roll.bookings
-  if isLost then restart(roll, everyone and roll.need > 0) end
+  if isLost then restart(roll, everyone and isKnown) end
 end
 
 local function sharers(key)
@@ -95,18 +127,18 @@ end
 
 -- Four times a second at most: drops the waiters of the dead, counts the living, forgets what is empty.
 local function sweep()
-  local live, ids, dead, isDead = {}, {}, {}, false
+  local live, known, ids, dead, isDead = {}, {}, {}, {}, false
   for id, replica in pairs(all(R_)) do if replica then ids[#ids + 1] = id end end
   table.sort(ids)
-  G.known, G.death = 0, NEVER
+  G.death = NEVER
   for _, id in ipairs(ids) do
     local replica = record(R_, id)
     if id == me or replica.last >= now - DEAD then
       live[#live + 1] = id
-      G.known = G.known + 1
+      known[#known + 1] = id
       if id ~= me and replica.waiting > 0 then G.death = min(G.death, replica.last + DEAD + 1) end
     else
-      if replica.granted > 0 and replica.granted > now - G.life then G.known = G.known + 1 end
+      if replica.granted > 0 and replica.granted > now - G.life then known[#known + 1] = id end
       if replica.waiting > 0 then
         dead[id], isDead = replica, true
       elseif replica.last < now - SHORT then
@@ -122,7 +154,8 @@ local function sweep()
   else
     G.scanned = false
   end
-  records[G_]['live'] = {list = live}
+  local former = record(G_, 'live') or {}
+  records[G_]['live'] = {list = live, known = known, former = former.former, till = former.till}
   G.sweep = G.dropping and now or now + SWEEP
   for key, lane in pairs(lanes) do
     if lane and lane.waiting == 0 and lane.touched < now - LANE_MEMORY then
@@ -238,7 +271,7 @@ if tellsAll then
   end
   local live = record(G_, 'live')
   for rank, id in ipairs(live and live.list or {}) do
-    if id == me then peers = {#live.list, rank - 1, G.known} end
+    if id == me then peers = {#live.list, rank - 1, G.full, unpack(live.known)} end
   end
 end
 flush()

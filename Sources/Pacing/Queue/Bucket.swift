@@ -34,6 +34,8 @@ struct Bucket: Sendable {
     /// Calendar windows: what counts on the other side of the reset too.
     var late = 0
     var reset: Micros
+    /// When a calendar window began: the reset before.
+    var began: Micros
     var nextReset: Micros = 0
     /// The first sub-window that still counts.
     var first: Int
@@ -55,6 +57,7 @@ struct Bucket: Sendable {
         guardInterval = Stated(value: figures.guardInterval, at: now)
         per = Stated(value: figures.per, at: now)
         reset = figures.reset
+        began = figures.reset - figures.per
         first = 0
         first = (now - life) / width - 1
     }
@@ -84,6 +87,7 @@ struct Bucket: Sendable {
         let minute = 60_000_000
         if reset == 0 {
             reset = stated
+            began = stated - per.value
         } else if stated > reset {
             if stated - reset <= 120 * minute, reset > now + minute { reset = stated } else { nextReset = stated }
         } else if stated < reset, stated > now + minute {
@@ -108,6 +112,8 @@ struct Bucket: Sendable {
     /// Books, takes back (`amount` < 0) or corrects. Does nothing where the time has left the window or is not ours.
     mutating func book(_ amount: Int, at time: Micros, now: Micros) {
         if reset > 0 {
+            // What was booked before the window began is not in it; what was used meanwhile may be.
+            guard amount > 0 || time >= began - Pace.calendarSkew else { return }
             used = max(0, used + amount)
             if time >= reset - Pace.calendarSkew { late = max(0, late + amount) }
             return
@@ -143,6 +149,7 @@ struct Bucket: Sendable {
             if now >= reset + Pace.calendarSkew {
                 used = late
                 late = 0
+                began = reset
                 reset = nextReset > reset ? nextReset : reset + per.value
             }
             return
@@ -205,8 +212,15 @@ struct Bucket: Sendable {
             hold = max(hold, now + backoff)
         }
         // Also one above a limit that holds only until a newer configuration is alone.
-        if let stated, stated >= 1, learned == 0 || stated < learned { learned = stated }
+        if let stated, stated >= 1 { learn(stated, now: now) }
         raiseAt = now + Pace.learnedWindows * per.value
         refusedAt = now
+    }
+
+    /// A limit that the upstream stated: a lower one holds, for ten windows without a 429.
+    mutating func learn(_ stated: Int, now: Micros) {
+        guard learned == 0 || stated < learned else { return }
+        learned = stated
+        raiseAt = now + Pace.learnedWindows * per.value
     }
 }

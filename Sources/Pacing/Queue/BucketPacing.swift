@@ -1,21 +1,32 @@
 /// When units may go, and how what an idle bucket did not let go at once is spread.
 extension Bucket {
-    /// Units a microsecond: the steepest even rate that does not run dry before units come back.
-    func rate(now: Micros) -> Double {
+    /// The steepest even rate that does not run dry before units come back, in units a microsecond, and for how many
+    /// microseconds it is the steepest.
+    func steepest(now: Micros) -> (rate: Double, horizon: Double) {
         let all = Double(effective)
+        if effectiveBurst == 1 {
+            // Evenly spaced means each window like the last: no faster than a slot, once booked, comes back.
+            let round = Double(life + Pace.allowance + width)
+            return (all / round, round)
+        }
         var have = Double(effective - used) + max(1, all / 50)
         var rate = Double.infinity
+        var horizon = Double(life)
         for (offset, sum) in coarse.enumerated() where sum > 0 {
             let left = (base + offset) * Pace.block * width + life - now
-            if left > per.value / 32 { rate = min(rate, have / Double(left)) }
+            if left > per.value / 32, have / Double(left) < rate {
+                rate = have / Double(left)
+                horizon = Double(left)
+            }
             have += Double(sum)
         }
-        return max(min(rate, have / Double(life)), all / Double(life) / 50)
+        if have / Double(life) < rate { (rate, horizon) = (have / Double(life), Double(life)) }
+        return (max(rate, all / Double(life) / 50), horizon)
     }
 
     /// The time that so many units are apart at the present rate.
     func gap(_ amount: Int, now: Micros) -> Micros {
-        Micros((Double(amount) / rate(now: now) + 0.5).rounded(.down))
+        Micros((Double(amount) / steepest(now: now).rate + 0.5).rounded(.down))
     }
 
     /// When so many units more may go: not after `now` means now.
@@ -74,7 +85,9 @@ extension Bucket {
     mutating func take(_ amount: Int, allowance: Micros, passing: Bool, now: Micros) {
         if !passing {
             let gap = gap(amount, now: now)
-            pace = max(min(pace + gap, now + gap / 5), now - Pace.catchUp)
+            // Evenly spaced slots keep their distance after a pause too, as far as timers let them.
+            let catchUp = effectiveBurst == 1 ? min(Pace.catchUp, max(Pace.timerSlack, gap / 5)) : Pace.catchUp
+            pace = max(min(pace + gap, now + gap / 5), now - catchUp)
         }
         total += amount
         book(amount, at: now + allowance, now: now)

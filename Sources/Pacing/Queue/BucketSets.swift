@@ -1,16 +1,14 @@
 /// Which sets of buckets have buckets of their own. Callers choose the models, so their number has an end.
 ///
-/// Exact: a set whose own buckets hold anything stays with them; while the shared ones hold anything, a set that has none
-/// goes there. So no model's calls count in two places within one window.
+/// Exact: a model of which any quota has a bucket stays with its own; while any shared bucket holds anything, a model that
+/// has none goes there. So no model's calls count in two places within one window, whichever quotas each of them needs.
 extension QueueState {
     /// The lane that its callers wait in, its buckets found or made.
     mutating func state(_ figures: LaneFigures) {
         var figures = figures
         if laneIndex(figures.key) == nil, let shared = figures.sharedLane {
             let names = zip(figures.buckets, shared.buckets).filter { $0.name != $1.name }.map { ($0.name, $1.name) }
-            if names.contains(where: { bucketIndex[$0.0] != nil })
-                || sets.count < Pace.sets && !names.contains(where: { isInUse($0.1) })
-            {
+            if isKnown(names.map(\.0)) || sets.count < Pace.sets && !isInUse(names.map(\.1)) {
                 sets[figures.key.buckets] = names.map(\.0)
             } else {
                 redirected[figures.key] = shared.key
@@ -23,11 +21,26 @@ extension QueueState {
         lanes.insert(lane, at: lanes.firstIndex { figures.key < $0.key } ?? lanes.count)
     }
 
-    /// Holds units, or somebody waits for it.
-    private mutating func isInUse(_ name: String) -> Bool {
-        guard let index = bucketIndex[name] else { return false }
-        advance(index)
-        return buckets[index].used > 0 || lanes.contains { $0.waiting > 0 && $0.buckets.contains(index) }
+    /// Any quota has a bucket of their model.
+    private func isKnown(_ names: [String]) -> Bool {
+        names.contains { bucketIndex[$0] != nil } || !indices(ofModels: names).isEmpty
+    }
+
+    /// Any quota's shared bucket holds units, or somebody waits for it.
+    private mutating func isInUse(_ names: [String]) -> Bool {
+        let indices = indices(ofModels: names)
+        for index in indices { advance(index) }
+        return indices.contains { index in
+            buckets[index].used > 0 || lanes.contains { $0.waiting > 0 && $0.buckets.contains(index) }
+        }
+    }
+
+    private func indices(ofModels names: [String]) -> [Int] {
+        let models = names.compactMap { BucketName.parts(of: $0).model.map(ExactName.init) }
+        return bucketIndex.filter { name, _ in
+            BucketName.parts(of: name).model.map { models.contains(ExactName($0)) } ?? false
+        }
+        .map(\.value)
     }
 
     /// The ticket as it waits: in the shared lane where its set has none of its own.

@@ -1,23 +1,5 @@
 /// How long a bucket takes to let units go, for estimates. Mirrored by `span` in the script.
 extension Bucket {
-    /// The steepest even rate that does not run dry, in units a microsecond, and how long it is the steepest.
-    private func steepest(now: Micros) -> (rate: Double, horizon: Double) {
-        let all = Double(effective)
-        var have = Double(effective - used) + max(1, all / 50)
-        var rate = Double.infinity
-        var horizon = Double(life)
-        for (offset, sum) in coarse.enumerated() where sum > 0 {
-            let left = (base + offset) * Pace.block * width + life - now
-            if left > per.value / 32, have / Double(left) < rate {
-                rate = have / Double(left)
-                horizon = Double(left)
-            }
-            have += Double(sum)
-        }
-        if have / Double(life) < rate { (rate, horizon) = (have / Double(life), Double(life)) }
-        return (max(rate, all / Double(life) / 50), horizon)
-    }
-
     /// Microseconds until so many units have gone from now on, one after the other, where nobody else takes any: what is
     /// free, evenly where the bucket spreads it, then what comes back.
     func span(_ units: Double, now: Micros) -> Double {

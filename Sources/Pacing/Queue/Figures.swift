@@ -60,6 +60,8 @@ enum Pace {
     static let short: Micros = 300_000_000
     /// How much a late timer may catch up.
     static let catchUp: Micros = 50_000
+    /// As much of it as is always allowed: timers are that late at times.
+    static let timerSlack: Micros = 10_000
     static let grantsPerCall = 64
     /// Of the dead's waiters, of those that a replica does not know; and how many waiters are looked at for that.
     static let dropsPerCall = 100

@@ -109,8 +109,12 @@ struct ReplicaRecord: Sendable {
 struct RollCall: Sendable {
     struct Known: Sendable {
         var figures: BucketFigures
-        var told: Int
-        var sent: [BucketUse]
+        /// The most that any was told, and what all sent since they were told.
+        var told = 0
+        var since = 0
+        /// The lowest limit that any was told; 0: none.
+        var learned = 0
+        var sent: [BucketUse] = []
     }
 
     var began: Micros
@@ -119,16 +123,22 @@ struct RollCall: Sendable {
     var closing: Micros = 0
     /// The buckets are wrong for certain.
     var forced: Bool
+    /// Who was known when it began, by the clock of then: one that jumped takes those who live for dead.
+    var before: [String]
     /// By how much the clock was set back: what is booked lies so far ahead until the buckets are rebuilt.
     var back: Micros
     /// Settlements and reports of own use since it began, or since one that it took the place of did.
     var bookings: Int
     var answered: Set<String> = []
-    /// Of these the ones that had known others before: a newcomer's answer says nothing of what is missing.
+    /// Of these the ones that had known others before.
     var informed = 0
     /// The highest grant number that anybody saw.
     var seen = 0
-    /// How many have to answer.
+    /// How many such have to answer, by what those who called had known.
     var need = 0
+    /// Who has to answer, by what those who answered had known: one who was taken for dead stands for nobody else.
+    var expected: Set<String> = []
+    /// When buckets had last started as full, by what those who answered had been told; 0: never.
+    var full: Micros = 0
     var known: [String: Known] = [:]
 }

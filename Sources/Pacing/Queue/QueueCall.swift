@@ -93,14 +93,20 @@ package struct BucketUse: Sendable, Equatable {
 /// What a replica knows of a bucket when another store answers than before.
 package struct BucketReport: Sendable {
     package var figures: BucketFigures
-    /// The most that the old store said was used: what is known of windows too long for a ledger.
+    /// The most that the old store said was used, by whomever.
     package var told: Int
+    /// Of what this replica sent, the units that the old store had not told of yet.
+    package var since: Int
+    /// The limit that an upstream's 429s had taught, as the old store told; 0: none.
+    package var learned: Int
     /// What this replica sent in the running window.
     package var sent: [BucketUse]
 
-    package init(figures: BucketFigures, told: Int, sent: [BucketUse]) {
+    package init(figures: BucketFigures, told: Int, since: Int, learned: Int = 0, sent: [BucketUse]) {
         self.figures = figures
         self.told = told
+        self.since = since
+        self.learned = learned
         self.sent = sent
     }
 }
@@ -129,8 +135,8 @@ package enum QueueOperation: Sendable {
     case pause(quota: String, paused: Bool)
     /// Slots that were used while the store was out of reach.
     case used(BucketFigures, [BucketUse])
-    /// The answer to a roll call.
-    case report([BucketReport])
+    /// The answer to a roll call, and what the replica knew before it: `Peers.known` and `Peers.full`.
+    case report([BucketReport], peers: [String], full: Micros)
     /// What the replica was told is paused or was resumed: of two that differ the later one holds.
     case pauses([QuotaPause])
 
@@ -165,6 +171,7 @@ package enum QueueResult: Sendable, Equatable {
     /// The same in the lane that its set shares with others.
     case waitingShared(Micros, ahead: Int)
     case tooLong(Micros)
+    /// Until there is a place from which it would be served in time, if nobody else comes.
     case full(Micros)
     /// Not all were looked at yet: once more.
     case resetting
@@ -208,12 +215,15 @@ package struct QueueReply: Sendable, Equatable {
     package struct Peers: Sendable, Equatable {
         package var count: Int
         package var rank: Int
-        /// Of these and those that are gone but used the running windows: who has to answer a roll call.
-        package var known: Int
+        /// When buckets last started as full, by the store's clock; 0: never.
+        package var full: Micros
+        /// These and those that are gone but used the running windows: who has to answer a roll call.
+        package var known: [String]
 
-        package init(count: Int, rank: Int, known: Int) {
+        package init(count: Int, rank: Int, full: Micros, known: [String]) {
             self.count = count
             self.rank = rank
+            self.full = full
             self.known = known
         }
     }

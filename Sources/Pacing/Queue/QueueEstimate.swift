@@ -6,13 +6,31 @@
 extension QueueState {
     struct Estimate {
         var wait: Micros
+        /// Until the first call of its lane may go.
+        var soon: Micros
         var ahead: Int
     }
 
-    mutating func estimate(_ ticket: QueueTicket, lane: Int) -> Estimate {
+    /// Of a call that waits: how many go before it, of its user's, or of those who were put back if it was.
+    enum Place {
+        case putBack(Int)
+        case ofUser(Int)
+    }
+
+    func place(_ ticket: QueueTicket, lane: Int) -> Place? {
+        if let rank = lanes[lane].front.rank(of: ticket) { return .putBack(rank) }
+        guard let client = flows.child(of: lanes[lane].root, ticket.client),
+            let user = flows.child(of: client, ticket.user), let rank = flows[user].tickets.rank(of: ticket)
+        else { return nil }
+        return .ofUser(rank)
+    }
+
+    /// - Parameter place: nil: it comes behind all that its user has waiting.
+    mutating func estimate(_ ticket: QueueTicket, lane: Int, place: Place? = nil) -> Estimate {
         let mean = lanes[lane].load > 0 ? lanes[lane].load / Double(lanes[lane].waiting) : share(lane, ticket)
-        let before = before(ticket, lane: lane, mean: mean)
+        let before = before(ticket, place: place, lane: lane, mean: mean)
         var longest = 0.0
+        var soonest = 0.0
         var most = before.calls
         for (position, index) in lanes[lane].buckets.enumerated() {
             advance(index)
@@ -31,14 +49,23 @@ extension QueueState {
             }
             let time = now + (bucket.reset == 0 ? rollCall?.back ?? 0 : 0)
             let soon = Double(bucket.ready(cost, now: time) - time)
+            soonest = max(soonest, soon)
             longest = max(longest, soon, bucket.span(units, now: time))
         }
-        if let rollCall { longest = max(longest, Double(rollCall.ends - now)) }
-        return Estimate(wait: Self.micros(longest), ahead: Int((min(most, Double(waiting)) + 0.5).rounded(.down)))
+        if let rollCall {
+            soonest = max(soonest, Double(rollCall.ends - now))
+            longest = max(longest, soonest)
+        }
+        return Estimate(
+            wait: Self.micros(longest),
+            soon: Self.micros(soonest),
+            ahead: Int((min(most, Double(waiting)) + 0.5).rounded(.down))
+        )
     }
 
     /// What goes before it in its lane.
-    private func before(_ ticket: QueueTicket, lane: Int, mean: Double) -> FlowTree.Ahead {
+    private func before(_ ticket: QueueTicket, place: Place?, lane: Int, mean: Double) -> FlowTree.Ahead {
+        if case .putBack(let rank) = place { return FlowTree.Ahead(calls: Double(rank), shares: Double(rank) * mean) }
         let root = lanes[lane].root
         let front = lanes[lane].front.count
         let client = flows.child(of: root, ticket.client)
@@ -52,7 +79,7 @@ extension QueueState {
                 weight = flows[client].weight
                 let load = flows[client].load
                 let each = load > 0 ? load / Double(waiting) : mean
-                let own = before(ticket, ofItsClient: client, mean: each, root: root)
+                let own = before(ticket, place: place, ofItsClient: client, mean: each, root: root)
                 ahead.calls += own.calls
                 ahead.shares += own.shares
                 tag = flows[client].tag + own.shares / Double(ticket.weight)
@@ -73,11 +100,19 @@ extension QueueState {
         return FlowTree.Ahead(calls: ahead.calls + others.calls, shares: ahead.shares + others.shares)
     }
 
-    private func before(_ ticket: QueueTicket, ofItsClient client: Int, mean: Double, root: Int) -> FlowTree.Ahead {
+    private func before(
+        _ ticket: QueueTicket,
+        place: Place?,
+        ofItsClient client: Int,
+        mean: Double,
+        root: Int
+    ) -> FlowTree.Ahead {
         let user = flows.child(of: client, ticket.user)
         let waiting = user.map { flows[$0].waiting } ?? 0
+        var own = Double(waiting)
+        if case .ofUser(let rank) = place { own = Double(rank) }
         var tag = max(flows[client].virtual, user.map { flows[$0].tag } ?? 0)
-        if let user, waiting > 0 { tag = flows[user].tag + Double(waiting) * mean }
+        if let user, waiting > 0 { tag = flows[user].tag + own * mean }
         let others = flows.before(
             tag,
             of: ticket.user,
@@ -88,10 +123,7 @@ extension QueueState {
             count: flows[client].active - (waiting > 0 ? 1 : 0),
             returns: flows[client].returns(in: flows[root])
         )
-        return FlowTree.Ahead(
-            calls: Double(waiting) + others.calls,
-            shares: Double(waiting) * mean + others.shares
-        )
+        return FlowTree.Ahead(calls: own + others.calls, shares: own * mean + others.shares)
     }
 
     /// What part of a bucket's units the lane got of late; nil where that is not known.

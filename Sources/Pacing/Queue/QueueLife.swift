@@ -23,24 +23,35 @@ extension QueueState {
             began: now,
             ends: now + Pace.rollCall,
             forced: forced || rollCall?.forced == true,
+            before: rollCall?.before ?? known + (now < former.until ? former.known : []),
             back: (rollCall?.back ?? 0) + setBack,
             bookings: rollCall?.bookings ?? 0
         )
         setBack = 0
         if forced {
-            rollCall?.need = known
+            let before = rollCall?.before ?? []
+            rollCall?.expected = Set(before)
             epoch = max(epoch + 1, now)
         }
         pushes.append(("", .rollCall))
     }
 
-    mutating func answer(_ reports: [BucketReport], isInformed: Bool) {
+    /// - Parameters:
+    ///   - peers: whom the replica knew, itself among them; a newcomer's answer says nothing of who is missing.
+    ///   - full: when buckets had last started as full; 0: not known.
+    mutating func answer(_ reports: [BucketReport], peers: [String], full: Micros) {
         guard rollCall?.answered.insert(me).inserted == true else { return }
-        if isInformed { rollCall?.informed += 1 }
+        if !peers.isEmpty { rollCall?.informed += 1 }
+        rollCall?.expected.formUnion(peers)
+        if full > rollCall?.full ?? 0 { rollCall?.full = min(full, now) }
         for report in reports {
             let name = report.figures.name
-            var known = rollCall?.known[name] ?? RollCall.Known(figures: report.figures, told: 0, sent: [])
+            var known = rollCall?.known[name] ?? RollCall.Known(figures: report.figures)
             known.told = max(known.told, report.told)
+            known.since += report.since
+            if report.learned > 0, known.learned == 0 || report.learned < known.learned {
+                known.learned = report.learned
+            }
             known.sent.append(contentsOf: report.sent)
             if report.figures.limit < known.figures.limit { known.figures = report.figures }
             rollCall?.known[name] = known
@@ -50,30 +61,35 @@ extension QueueState {
     /// What a replica that has answered used since, cut off once more: else the answers would miss it.
     mutating func addToRollCall(_ figures: BucketFigures, _ uses: [BucketUse]) {
         guard rollCall?.answered.contains(me) == true else { return }
-        rollCall?.known[figures.name, default: RollCall.Known(figures: figures, told: 0, sent: [])].sent += uses
+        var known = rollCall?.known[figures.name] ?? RollCall.Known(figures: figures)
+        known.sent += uses
+        known.since += uses.reduce(0) { $0 + $1.units }
+        rollCall?.known[figures.name] = known
     }
 
     /// Over when its time is up, or all who have to answer did.
     mutating func endRollCall() {
         guard let call = rollCall else { return }
-        let all = call.informed >= call.need
+        let all = call.informed >= call.need && call.expected.isSubset(of: call.answered)
+        let isKnown = max(call.need, call.expected.count) > 0
         if call.closing == 0 {
-            guard now >= call.ends || all && call.need > 0 && now >= call.began + Pace.shortestRollCall else { return }
+            guard now >= call.ends || all && isKnown && now >= call.began + Pace.shortestRollCall else { return }
             rollCall?.closing = now
             rollCall?.ends = now + Pace.rollCallClosing
             return
         }
         guard now >= call.ends else { return }
         rollCall = nil
+        former = (call.before, now + Pace.dead)
         let isLost = call.forced || call.seen > seq || !all
         seq = max(seq, call.seen) + call.bookings
-        if isLost { restart(call, rebuild: all && call.need > 0) }
+        if isLost { restart(call, rebuild: all && isKnown) }
     }
 
     /// - Parameter rebuild: all that were known told what they sent. Else short windows start as full.
     private mutating func restart(_ call: RollCall, rebuild: Bool) {
         epoch = max(epoch + 1, now)
-        full = rebuild ? 0 : now
+        full = rebuild ? call.full : now
         pacer = nil
         due = Pace.never
         nextSweep = now
@@ -89,19 +105,21 @@ extension QueueState {
         }
         let shortLimits = buckets.indices.map { buckets[$0] }.filter { !$0.isLong }.map(\.limit.value)
         for index in buckets.indices {
+            let had = buckets[index].used
             let known = call.known[buckets[index].name]
-            if buckets[index].isLong {
+            let told = max(had, known?.told ?? 0)
+            let sent = known?.sent ?? []
+            buckets[index].clear(now: now)
+            if let learned = known?.learned, learned > 0 { buckets[index].learn(learned, now: now) }
+            if rebuild {
+                buckets[index].rebuild(sent: sent, of: told + (known?.since ?? 0), now: now)
+                if startsFull(buckets[index]) { buckets[index].fill(told: nil, margin: 0, at: full, now: now) }
+            } else if buckets[index].isLong {
+                let units = buckets[index].running(sent, now: now).reduce(0) { $0 + $1.units }
                 let margin = shortLimits.min() ?? buckets[index].burst.value
-                let sent = known.map { buckets[index].running($0.sent, now: now) } ?? 0
-                let told = max(buckets[index].used, known?.told ?? 0, sent)
-                buckets[index].clear(now: now)
-                buckets[index].fill(told: told, margin: margin, at: now, now: now)
+                buckets[index].fill(told: max(told, units), margin: margin, at: now, now: now)
             } else {
-                buckets[index].clear(now: now)
-                if !rebuild { buckets[index].fill(told: nil, margin: 0, at: now, now: now) }
-                for use in rebuild ? known?.sent ?? [] : [] {
-                    buckets[index].book(use.units, at: min(use.at, now + Pace.longestAllowance), now: now)
-                }
+                buckets[index].fill(told: nil, margin: 0, at: now, now: now)
             }
         }
         advanced.removeAll(keepingCapacity: true)
@@ -111,17 +129,17 @@ extension QueueState {
     mutating func sweep() {
         var dead: Set<String> = []
         live = []
-        known = 0
+        known = []
         nextDeath = Pace.never
         for id in replicas.keys.sorted(by: { $0.utf8Precedes($1) }) {
             guard let record = replicas[id] else { continue }
             if id == me || record.last >= now - Pace.dead {
                 live.append(id)
-                known += 1
+                known.append(id)
                 if id != me, !record.tickets.isEmpty { nextDeath = min(nextDeath, record.last + Pace.dead + 1) }
                 continue
             }
-            if record.granted > 0, record.granted > now - longestLife { known += 1 }
+            if record.granted > 0, record.granted > now - longestLife { known.append(id) }
             if !record.tickets.isEmpty {
                 dead.insert(id)
             } else if record.last < now - Pace.short {
@@ -167,10 +185,28 @@ extension QueueState {
 }
 
 extension Bucket {
-    /// Units of those uses that count in the running window.
-    func running(_ uses: [BucketUse], now: Micros) -> Int {
-        let edge = reset > 0 ? reset - per.value - Pace.calendarSkew : now - life
-        return uses.reduce(0) { $1.at > edge ? $0 + $1.units : $0 }
+    /// Those uses that count in the running window.
+    func running(_ uses: [BucketUse], now: Micros) -> [BucketUse] {
+        let edge = reset > 0 ? began - Pace.calendarSkew : now - life
+        return uses.filter { $0.at > edge }
+    }
+
+    /// Books what replicas sent. Of a long window also what others had sent that are gone since, as far as the store had
+    /// told of it; when they did is not known.
+    ///
+    /// - Parameters:
+    ///   - sent: each at the end of its slot in a ledger.
+    ///   - all: units that were used, at least.
+    mutating func rebuild(sent: [BucketUse], of all: Int, now: Micros) {
+        var others = all
+        for use in running(sent, now: now) {
+            book(use.units, at: min(use.at, now + Pace.longestAllowance), now: now)
+            // Not where the store may have let go of it, in the end before it told.
+            let isTold = reset > 0 ? use.at - width > began : use.at - width > now - per.value
+            if isTold { others -= use.units }
+        }
+        others = min(others, effective - used)
+        if isLong, others > 0 { book(others, at: now, now: now) }
     }
 
     /// Books what may have been used while nobody counted: all of it, or the most that was told and a margin.

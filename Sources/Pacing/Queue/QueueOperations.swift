@@ -22,7 +22,7 @@ extension QueueState {
         case .settle(let ticket, let stamp, let costs): settle(ticket, stamp, costs: costs)
         case .estimate(let ticket):
             guard let lane = laneIndex(ticket.lane) else { return .none }
-            let estimate = estimate(ticket, lane: lane)
+            let estimate = estimate(ticket, lane: lane, place: place(ticket, lane: lane))
             return .waiting(estimate.wait, ahead: estimate.ahead)
         case .beat: break
         case .jump(let old): if old == epoch { startRollCall(forced: true) }
@@ -45,7 +45,7 @@ extension QueueState {
             for use in uses { buckets[index].book(use.units, at: min(use.at, now + Pace.allowance), now: now) }
             countBooking()
             addToRollCall(figures, uses)
-        case .report(let reports): answer(reports, isInformed: call.peers > 0)
+        case .report(let reports, let peers, let full): answer(reports, peers: peers, full: full)
         }
         return .none
     }
@@ -62,7 +62,8 @@ extension QueueState {
             return waits(0, ahead: 0)
         }
         let estimate = estimate(ticket, lane: lane)
-        if waiting >= maxWaiting { return .full(estimate.wait) }
+        // There is a place once one goes, and that is soon enough then.
+        if waiting >= maxWaiting { return .full(max(estimate.soon, estimate.wait - patience)) }
         if estimate.wait > patience { return .tooLong(estimate.wait) }
         join(ticket, lane: lane, front: false)
         return waits(estimate.wait, ahead: estimate.ahead)

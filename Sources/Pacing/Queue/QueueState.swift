@@ -30,7 +30,10 @@ package struct QueueState: Sendable {
     /// The longest life of a short window.
     var longestLife: Micros = 0
     var live: [String] = []
-    var known = 0
+    /// Who has to answer a roll call: who lives, and who is gone but used the running windows.
+    var known: [String] = []
+    /// Who was known before the last roll call, until that no longer matters: who told of a jump may have come late.
+    var former: (known: [String], until: Micros) = ([], 0)
     var buckets = Arena<Bucket>()
     var bucketIndex: [String: Int] = [:]
     /// Sorted by key.
@@ -136,7 +139,7 @@ package struct QueueState: Sendable {
     private func reply(_ call: QueueCall, results: [QueueResult], tellsAll: Bool) -> QueueReply {
         var peers: QueueReply.Peers?
         if tellsAll, let rank = live.firstIndex(of: me) {
-            peers = QueueReply.Peers(count: live.count, rank: rank, known: known)
+            peers = QueueReply.Peers(count: live.count, rank: rank, full: full, known: known)
         }
         return QueueReply(
             now: now,
@@ -182,13 +185,16 @@ package struct QueueState: Sendable {
         }
         var bucket = Bucket(figures, now: now)
         bucket.paused = pauses.values.contains { $0.paused && Self.bucket(figures.name, isOf: $0.quota) }
-        if fill, !bucket.isLong, full > 0, now < full + bucket.life {
+        if fill, startsFull(bucket) {
             bucket.fill(told: nil, margin: 0, at: full, now: now)
         }
         let index = buckets.add(bucket)
         bucketIndex[figures.name] = index
         return index
     }
+
+    /// Within a window of a restart as full: what those used who did not answer then still counts.
+    func startsFull(_ bucket: Bucket) -> Bool { !bucket.isLong && full > 0 && now < full + bucket.life }
 
     static func bucket(_ name: String, isOf quota: String) -> Bool {
         name == quota || name.hasPrefix(quota) && name.utf8.dropFirst(quota.utf8.count).first == UInt8(ascii: "/")

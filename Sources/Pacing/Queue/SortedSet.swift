@@ -51,6 +51,15 @@ struct SortedSet<Element: Comparable & Sendable>: Sendable {
         return position < chunk.count && chunk[position] == element
     }
 
+    /// How many are smaller; nil where no equal element is there.
+    func rank(of element: Element) -> Int? {
+        guard !chunks.isEmpty else { return nil }
+        let chunk = chunkIndex(for: element)
+        let position = Self.position(of: element, in: chunks[chunk])
+        guard position < chunks[chunk].count, chunks[chunk][position] == element else { return nil }
+        return chunks[..<chunk].reduce(position) { $0 + $1.count }
+    }
+
     /// The smallest elements, at most so many.
     func prefix(_ length: Int) -> [Element] {
         var found: [Element] = []

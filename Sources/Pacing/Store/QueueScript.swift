@@ -109,11 +109,12 @@ package enum QueueScript {
         case .pauses(let pauses):
             arguments += ["z", .integer(pauses.count)]
             for pause in pauses { arguments += [.text(pause.quota), flag(pause.paused), .integer(pause.at)] }
-        case .report(let reports):
-            arguments += ["y", .integer(reports.count)]
+        case .report(let reports, let peers, let full):
+            arguments +=
+                ["y", .integer(full), .integer(peers.count)] + peers.map { .text($0) } + [.integer(reports.count)]
             for report in reports {
                 append(report.figures, to: &arguments)
-                arguments.append(.integer(report.told))
+                arguments += [.integer(report.told), .integer(report.since), .integer(report.learned)]
                 append(report.sent, to: &arguments)
             }
         }

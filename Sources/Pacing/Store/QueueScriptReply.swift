@@ -30,9 +30,7 @@ extension QueueScript {
             entered: try counts(results, every: 4),
             pauses: try self.pauses(pauses),
             buckets: try buckets(told),
-            peers: peers.count == 3
-                ? QueueReply.Peers(count: try number(peers[0]), rank: try number(peers[1]), known: try number(peers[2]))
-                : nil
+            peers: try self.peers(peers)
         )
     }
 
@@ -106,6 +104,21 @@ extension QueueScript {
             counts.append(numbers)
         }
         return counts
+    }
+
+    private static func peers(_ parts: [RedisReply]) throws(QueueStoreError) -> QueueReply.Peers? {
+        guard parts.count >= 3 else { return nil }
+        var known: [String] = []
+        for part in parts[3...] {
+            guard let id = part.string else { throw .failed("no replica in the script's answer") }
+            known.append(id)
+        }
+        return QueueReply.Peers(
+            count: try number(parts[0]),
+            rank: try number(parts[1]),
+            full: try number(parts[2]),
+            known: known
+        )
     }
 
     private static func pauses(_ flat: [RedisReply]) throws(QueueStoreError) -> [QuotaPause] {

@@ -16,6 +16,8 @@ package enum QueueStoreEvent: Sendable {
     case up(run: String)
     case down
     case pushed(QueuePush)
+    /// Pushes may have been lost, while calls went on.
+    case missed
 }
 
 package enum QueueStoreError: Error, Equatable {

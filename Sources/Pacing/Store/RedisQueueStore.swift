@@ -129,6 +129,7 @@ package final class RedisQueueStore: QueueStore {
     }
 
     private func subscribed() {
+        if isAnnounced { onEvent?(.missed) }
         isSubscribed = true
         announce()
     }

@@ -21,6 +21,8 @@ final class DirectSchedule {
     private var seq = 0
     private var epoch: Micros = 0
     private let start: Micros
+    /// More models than may have buckets of their own.
+    private let hasModels: Bool
     private(set) var steps: [SimulatedStore.Step] = []
     private(set) var failures: [String] = []
 
@@ -28,6 +30,7 @@ final class DirectSchedule {
         self.seed = seed
         generator = SeededGenerator(seed: seed)
         start = now
+        hasModels = seed % 4 == 0
         let second = 1_000_000
         func figures(_ name: String, _ limit: Int, _ per: Int, reset: Int = 0) -> BucketFigures {
             BucketFigures(
@@ -149,8 +152,16 @@ final class DirectSchedule {
             operations.append(
                 .report(
                     generator.pick(lanes).map {
-                        BucketReport(figures: figures($0), told: generator.int(0...$0.limit), sent: uses())
-                    }
+                        BucketReport(
+                            figures: figures($0),
+                            told: generator.int(0...$0.limit),
+                            since: generator.int(0...3),
+                            learned: generator.chance(0.2) ? generator.int(1...$0.limit) : 0,
+                            sent: uses()
+                        )
+                    },
+                    peers: ["a", "b", "c"].filter { _ in generator.chance(0.6) },
+                    full: generator.chance(0.5) ? 0 : now - generator.int(0...3_000_000)
                 )
             )
         }
@@ -177,6 +188,26 @@ final class DirectSchedule {
         return figures
     }
 
+    /// A model that a caller chose, and which of its quotas that call needs.
+    private func modelLane() -> LaneFigures {
+        let model = generator.int(0...99)
+        var buckets = [("rpd", 40, 3600), ("rpm", 3, 60)].map { quota, limit, seconds in
+            BucketFigures(
+                name: "\(quota)/m\(model)",
+                limit: limit,
+                per: seconds * 1_000_000,
+                guardInterval: 20_000,
+                burst: limit
+            )
+        }
+        if generator.chance(0.3) { buckets.remove(at: generator.int(0...1)) }
+        return LaneFigures(
+            key: LaneKey(names: buckets.map(\.name), urgency: 3),
+            buckets: buckets,
+            shared: buckets.map { "\($0.name.prefix(3))/*" }
+        )
+    }
+
     private func nextReset() -> Micros {
         let day = 86_400_000_000
         var reset = start + 20_000_000
@@ -184,14 +215,16 @@ final class DirectSchedule {
         return reset
     }
 
-    private func newTicket(_ me: String) -> (QueueTicket, LaneFigures) {
+    private func newLane() -> LaneFigures {
         let buckets = generator.pick(lanes).map { figures($0) }
-        let lane = LaneFigures(
-            key: LaneKey(names: buckets.map(\.name), urgency: generator.pick([0, 3, 3, 3, 6])),
-            buckets: buckets
-        )
+        let urgency = generator.pick([0, 3, 3, 3, 6])
+        return LaneFigures(key: LaneKey(names: buckets.map(\.name), urgency: urgency), buckets: buckets)
+    }
+
+    private func newTicket(_ me: String) -> (QueueTicket, LaneFigures) {
+        let lane = hasModels && generator.chance(0.8) ? modelLane() : newLane()
         nextID += 1
-        let costs = buckets.map { $0.name.hasPrefix("tpm") ? generator.pick([1, 100, 900, 3000]) : 1 }
+        let costs = lane.buckets.map { $0.name.hasPrefix("tpm") ? generator.pick([1, 100, 900, 3000]) : 1 }
         let ticket = QueueTicket(
             lane: lane.key,
             client: generator.pick(["c1", "c2", "c3", "c4", "b"]),

@@ -14,11 +14,15 @@ final class LivenessOracle {
     /// Since when the store counts other waiters than the replica has.
     private var mismatch: [String: Micros] = [:]
     private let longest: Micros
+    /// What a call needs elsewhere may be kept until a bucket that is spread lets it go.
+    private let spread: Micros
 
     init(world: World, store: SimulatedStore, configuration: ScheduleConfiguration) {
         self.world = world
         self.store = store
         longest = configuration.buckets.values.filter { $0.reset == nil }.map(\.per.micros).max() ?? 0
+        let all = Array(configuration.buckets.values) + Array(configuration.older.values)
+        spread = all.filter { $0.reset == nil && $0.burst < $0.limit }.map(\.per.micros).max() ?? 0
     }
 
     func look() {
@@ -41,7 +45,9 @@ final class LivenessOracle {
         let silent = silentSince
         // Urgent calls may take the slots of one that is spread, for a while.
         check(&free, lanes.map(\.key), within: Self.patience + longest) { _ in max(store.lastServed, silent) }
-        check(&due, lanes.filter(\.isDue).map(\.key), within: Self.patience) { max(store.served[$0] ?? 0, silent) }
+        check(&due, lanes.filter(\.isDue).map(\.key), within: Self.patience + spread) {
+            max(store.served[$0] ?? 0, silent)
+        }
     }
 
     /// What was kept for a waiter of a paused replica was due to others from the last word of it on: what it had sent

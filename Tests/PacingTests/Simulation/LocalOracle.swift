@@ -1,7 +1,7 @@
 import Pacing
 
-/// By how much a quota may be exceeded because replicas were cut off: by what others were granted between a replica's
-/// last reply and its loss, and, where others were still served, by its part.
+/// By how much a quota may be exceeded because replicas were cut off: by what others were granted, or told that they had
+/// used by themselves, between a replica's last reply and its loss, and, where others were still served, by its part.
 final class LocalOracle {
     private struct Loss {
         var replica: String
@@ -13,6 +13,8 @@ final class LocalOracle {
         /// Units granted to others since it was last told, by bucket.
         var missed: [String: Int]
         var count: Int
+        /// Others heard from the store for so long after it that they took it for dead, and took its part.
+        var isTakenForDead = false
     }
 
     private struct Grant {
@@ -25,8 +27,11 @@ final class LocalOracle {
     private var grants: [Grant] = []
     private var toldAt: [String: [String: Micros]] = [:]
     private var losses: [Loss] = []
-    /// When data was lost, and who had used the quota in the window before.
-    private var blind: (at: Micros, users: [String])?
+    private var calledAt: [String: Micros] = [:]
+    /// What replicas told that they had used by themselves.
+    private var uses: [Grant] = []
+    /// When data was lost.
+    private var lostAt: Micros?
     private var replicas: [String: SimulatedReplica] = [:]
     /// Most replicas at a time.
     var count = 1
@@ -37,22 +42,29 @@ final class LocalOracle {
         grants.append(Grant(at: world.time, owner: owner, units: units))
     }
 
+    func used(_ owner: String, _ name: String, _ units: Int) {
+        uses.append(Grant(at: world.time, owner: owner, units: [(name, units)]))
+    }
+
     func told(_ id: String, _ names: [String], processed: Micros) {
         for name in names { toldAt[id, default: [:]][name] = processed }
     }
 
     func wentLocal(_ id: String) {
         var missed: [String: Int] = [:]
-        for grant in grants where grant.owner != id {
+        for grant in grants + uses where grant.owner != id {
             for (name, units) in grant.units where grant.at > toldAt[id]?[name] ?? -1 {
                 missed[name, default: 0] += units
             }
         }
-        losses.append(Loss(replica: id, from: world.time, missed: missed, count: count))
+        var loss = Loss(replica: id, from: world.time, missed: missed, count: count)
+        loss.isTakenForDead = calledAt.contains { $0.key != id && $0.value > (calledAt[id] ?? 0) + 2_750_000 }
+        losses.append(loss)
     }
 
     /// A call of it was carried out.
     func called(_ id: String) {
+        calledAt[id] = world.time
         guard !losses.isEmpty else { return }
         for index in losses.indices where losses[index].replica == id && losses[index].until == .max {
             losses[index].until = world.time
@@ -67,22 +79,23 @@ final class LocalOracle {
     }
 
     func storeLost(_ replicas: [String: SimulatedReplica]) {
-        let recently = grants.filter { $0.at > world.time - 6_000_000 }
-        blind = (world.time, Set(recently.map(\.owner)).sorted())
+        lostAt = world.time
         self.replicas = replicas
     }
 
-    /// All who had used the quota died, or stood still, when its data was lost: nobody can know.
-    private var isBlind: Bool {
-        guard let blind, world.time < blind.at + 12_000_000 else { return false }
-        return blind.users.allSatisfy { id in
-            replicas[id].map { $0.isDead || $0.pausedSince != nil || $0.silentAt >= blind.at } ?? true
+    /// All who had used the quota died, or stood still, or were cut off when its data was lost: nobody can know.
+    private func isBlind(_ per: Micros) -> Bool {
+        guard let lostAt, world.time < lostAt + max(12_000_000, 2 * per) else { return false }
+        return grants.allSatisfy { grant in
+            guard grant.at > lostAt - max(6_000_000, per), grant.at <= lostAt else { return true }
+            guard let owner = replicas[grant.owner] else { return true }
+            return owner.isDead || owner.pausedSince != nil || owner.isCutOff || owner.silentAt >= lostAt
         }
     }
 
     /// - Parameter window: its beginning.
-    func excess(_ name: String, limit: Int, window: Micros, granted: Micros?) -> Int {
-        if isBlind { return .max / 2 }
+    func excess(_ name: String, limit: Int, per: Micros, window: Micros, granted: Micros?) -> Int {
+        if isBlind(per) { return .max / 2 }
         var excess = 0
         for loss in losses where loss.until == .max || loss.until > window - 1_000_000 {
             excess += loss.missed[name] ?? 0
@@ -90,7 +103,7 @@ final class LocalOracle {
                 grant.owner != loss.replica && grant.at > loss.from && (grant.at <= loss.until || loss.isUntold)
                     && grant.units.contains { $0.0 == name }
             }
-            if othersServed { excess += (limit + loss.count - 1) / loss.count }
+            if othersServed || loss.isTakenForDead { excess += (limit + loss.count - 1) / loss.count }
         }
         return excess
     }

@@ -131,7 +131,7 @@ final class Schedule {
         for (index, spec) in configuration.sets[ask.set].enumerated() {
             var bucket = replica.isOlder ? configuration.older[spec.name] ?? spec : spec
             if let reset = spec.reset { bucket.reset = nextReset(reset) }
-            let isEstimate = spec.name.hasPrefix("tpm")
+            let isEstimate = ScheduleConfiguration.isEstimated(spec)
             costs.append(QueueRequest.Cost(bucket, units: ask.units[index], isEstimate: isEstimate))
             actual[spec.name] = ask.actual[index]
         }

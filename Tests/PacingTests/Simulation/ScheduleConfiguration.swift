@@ -67,7 +67,8 @@ struct ScheduleConfiguration {
             name: name,
             limit: limit,
             per: .seconds(seconds),
-            burst: max(1, Int(Double(limit) * generator.pick([0.1, 0.5, 1]))),
+            // Long windows are not spread: who waits for one knows why.
+            burst: seconds < 60 ? max(1, Int(Double(limit) * generator.pick([0.1, 0.5, 1]))) : limit,
             guardInterval: .microseconds(guardInterval),
             reset: reset.map { .microseconds(SimulatedStore.start + $0) }
         )
@@ -94,10 +95,14 @@ struct ScheduleConfiguration {
         let day =
             generator.chance(0.15) && !faults.contains(.clock)
             ? bucket("day", generator.int(5...30), 86_400, reset: generator.int(1_000_000...span)) : nil
+        let dayTokens =
+            generator.chance(0.15) && !faults.contains(.clock)
+            ? bucket("tpd", generator.pick([2000, 20_000]), 86_400, reset: generator.int(1_000_000...span)) : nil
+        let hour = generator.chance(0.1) ? bucket("hour", generator.int(5...40), 3600) : nil
         for model in ["flash", "pro", "lite"].prefix(generator.int(1...3)) {
-            var set = [day, all].compactMap(\.self)
+            var set = [day, dayTokens, hour, all].compactMap(\.self)
             if set.isEmpty || generator.chance(0.8) {
-                set.append(bucket("rpm/" + model, generator.int(2...20), generator.pick([1, 2, 5])))
+                set.append(bucket("rpm/" + model, generator.int(2...20), generator.pick([1, 2, 2, 5, 5, 5, 60])))
             }
             if generator.chance(0.5) {
                 set.append(bucket("tpm/" + model, generator.pick([1000, 5000]), generator.pick([2, 5])))
@@ -131,13 +136,16 @@ struct ScheduleConfiguration {
         events.append(ScheduleEvent(at: at, pick: generator.int(0...59), kind: kind))
     }
 
+    /// Counted in tokens, which are known only after the answer.
+    static func isEstimated(_ bucket: BucketSpec) -> Bool { bucket.name.hasPrefix("tp") }
+
     private mutating func ask() -> ScheduleEvent.Ask {
         let index = generator.int(0...sets.count - 1)
         var units: [Int] = []
         var actual: [Int] = []
         let settles = generator.chance(0.6)
         for bucket in sets[index] {
-            guard bucket.name.hasPrefix("tpm") else {
+            guard Self.isEstimated(bucket) else {
                 let count = generator.chance(0.1) ? min(bucket.limit, generator.int(2...4)) : 1
                 // Who needs several units waits for them while others pass: no share of urgencies to be checked.
                 let isOne = !older.isEmpty || profile == .fair && urgencies.count > 1
@@ -197,8 +205,9 @@ struct ScheduleConfiguration {
             add(.clock(jump), at: within(&generator))
         }
         if faults.contains(.strict) {
-            let bucket = generator.pick(buckets.keys.sorted())
-            let limit = max(1, buckets[bucket]!.limit / 2)
+            // What a 429 taught is kept for ten windows: of an hour, for ever.
+            let bucket = generator.pick(buckets.keys.filter { $0 != "hour" }.sorted() + ["rpm/flash"])
+            let limit = max(1, (buckets[bucket]?.limit ?? 2) / 2)
             add(.strict(bucket: bucket, limit: limit), at: within(&generator, from: 0))
         }
         if faults.contains(.deploy) {

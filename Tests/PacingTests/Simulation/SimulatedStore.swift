@@ -111,7 +111,7 @@ final class SimulatedStore {
     private func tell(_ call: QueueCall, _ outcome: QueueState.Outcome) {
         if call.number > numbers[call.replica] ?? 0 {
             numbers[call.replica] = call.number
-            windows.asked(call, epoch: epoch)
+            windows.asked(call, epoch: epoch, now: now)
             order?.asked(call, outcome.reply.results)
         }
         for ticket in Self.grants(outcome) {
@@ -204,7 +204,7 @@ final class SimulatedStore {
     func outlive() {
         skew += 500_000
         for step in 1...80 {
-            skew += step < 70 ? 1_000_000 : 40_000_000
+            skew += step < 70 ? 1_000_000 : 400_000_000
             let call = QueueCall(
                 replica: "last",
                 number: step,

@@ -120,7 +120,7 @@ final class SimulatedUpstream {
     }
 
     private func isWithin(_ cost: QueueRequest.Cost, _ replica: SimulatedReplica) -> Bool {
-        cost.bucket.name.hasPrefix("tpm") || cost.units <= cost.bucket.limit
+        ScheduleConfiguration.isEstimated(cost.bucket) || cost.units <= cost.bucket.limit
     }
 
     private func write(_ request: SimulatedRequest, _ grant: Grant, at replica: SimulatedReplica) {

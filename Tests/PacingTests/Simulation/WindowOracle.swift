@@ -44,6 +44,8 @@ final class WindowOracle {
     private var slots: [Int: Slot] = [:]
     private var lastArrivals: [Int: [(name: String, index: Int)]] = [:]
     private var paused: Set<String> = []
+    /// When the last order on a quota was given, by the store's clock.
+    private var ordered: [String: Micros] = [:]
     private var requests: [Int: SimulatedRequest] = [:]
     private(set) var exceeded = false
 
@@ -63,7 +65,7 @@ final class WindowOracle {
     // MARK: What the store was told and did
 
     /// A call that it had not seen before, now carried out.
-    func asked(_ call: QueueCall, epoch: Micros) {
+    func asked(_ call: QueueCall, epoch: Micros, now: Micros) {
         local.called(call.replica)
         for lane in call.lanes {
             for bucket in lane.buckets {
@@ -79,8 +81,16 @@ final class WindowOracle {
                 for (name, index) in lastArrivals[ticket.id] ?? [] {
                     accounts[name]?.arrivals[index].settled = world.time
                 }
+            case .used(let figures, let uses):
+                local.used(call.replica, figures.name, uses.reduce(0) { $0 + max(0, $1.units) })
             case .pause(let quota, let isPaused):
                 if isPaused { paused.insert(quota) } else { paused.remove(quota) }
+                ordered[quota] = max(now, (ordered[quota] ?? 0) + 1)
+            case .pauses(let told):
+                for pause in told where pause.at > ordered[pause.quota] ?? 0 {
+                    if pause.paused { paused.insert(pause.quota) } else { paused.remove(pause.quota) }
+                    ordered[pause.quota] = pause.at
+                }
             default: break
             }
         }
@@ -122,6 +132,8 @@ final class WindowOracle {
 
     func clockJumped() {
         for name in accounts.keys {
+            // By the new clock it is long ago that anybody stated a figure.
+            accounts[name]?.stated = []
             accounts[name]?.learned = []
             accounts[name]?.heldUntil = 0
         }
@@ -189,8 +201,10 @@ final class WindowOracle {
             sum += units(arrival, asOf: last.granted)
         }
         let name = account.spec.name
-        guard sum > bound, sum > bound + local.excess(name, limit: account.most, window: edge, granted: last.granted)
-        else { return }
+        guard sum > bound else { return }
+        let per = account.spec.per.micros
+        let excess = local.excess(name, limit: account.most, per: per, window: edge, granted: last.granted)
+        guard sum > bound + excess else { return }
         world.fail("exceeded: \(name) \(sum) of \(bound) in the window to \(World.seconds(last.time))")
     }
 
@@ -202,7 +216,14 @@ final class WindowOracle {
             let sum = account.arrivals.reduce(0) {
                 ($1.time >= reset + skew) == isAfter ? $0 + units($1, asOf: last.granted) : $0
             }
-            let excess = local.excess(account.spec.name, limit: account.most, window: 0, granted: last.granted)
+            guard sum > account.most else { continue }
+            let excess = local.excess(
+                account.spec.name,
+                limit: account.most,
+                per: account.spec.per.micros,
+                window: 0,
+                granted: last.granted
+            )
             if sum > account.most + excess {
                 world.fail("exceeded: \(account.spec.name) \(sum) of \(account.most), a day that is off by \(skew)")
             }
