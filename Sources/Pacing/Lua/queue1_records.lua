@@ -1,4 +1,4 @@
--- One upstream's paced queue and all its quota buckets, for all replicas: QueueState.swift's twin. Version 2 ("q2" in the
+-- One upstream's paced queue and all its quota buckets, for all replicas: QueueState.swift's twin. Version 3 ("q3" in the
 -- keys). The nine parts queue1_…queue9_ are one script, concatenated in order; what only one of them needs is in blocks, as a
 -- script may have two hundred local names.
 --
@@ -24,7 +24,7 @@ local pack, unpackBits, format, NUL = struct.pack, struct.unpack, string.format,
 local ALLOWANCE, LONGEST_ALLOWANCE, DEAD, DEATH_NOTICE, SILENT = 20000, 2000000, 2750000, 1250000, 800000
 local ROLL_CALL, SHORTEST_ROLL_CALL, ROLL_CALL_CLOSING, SILENCE, SWEEP = 1500000, 500000, 20000, 1500000, 250000
 local STATED, FLOOR, SUB, BLOCK, SKEW, SHORT = 3000000, 0.05 / 0.95, 256, 16, 2000000, 300000000
-local CATCH_UP, TIMER_SLACK, GRANTS, DROPS, RESETS = 50000, 10000, 64, 100, 200
+local CATCH_UP, TIMER_SLACK, GRANTS, DROPS, RESETS = 50000, 10000, 24, 100, 200
 local SCAN_LENGTH, SCAN_INTERVAL = 1000, 10000
 local LANE_MEMORY, PAUSE_MEMORY, SETS, SAMPLE = 60000000, 3600000000, 64, 32
 local RETURN_PARTS, RETURN_UNIT, MOST_EXPECTED, SHORTEST_WAIT, PART_CALLS, LEAST_PART = 16, 4096, 8, 50000, 4, 0.05

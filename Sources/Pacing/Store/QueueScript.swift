@@ -23,7 +23,7 @@ package enum QueueScript {
         "\(tag(prefix: prefix, upstream: upstream)):p:"
     }
 
-    private static func tag(prefix: String, upstream: String) -> String { "\(prefix):{q2:\(upstream)}" }
+    private static func tag(prefix: String, upstream: String) -> String { "\(prefix):{q3:\(upstream)}" }
 
     /// - Parameter isSharded: on a cluster: pushes stay in the shard of the keys, whose tag their channels have.
     /// - Parameter now: nil: the server's own clock.
@@ -102,6 +102,9 @@ package enum QueueScript {
             arguments.append("q")
         case .pause(let quota, let paused):
             arguments += ["p", .text(quota), flag(paused)]
+        case .state(let figures):
+            arguments.append("f")
+            append(figures, to: &arguments)
         case .used(let figures, let uses):
             arguments.append("u")
             append(figures, to: &arguments)
