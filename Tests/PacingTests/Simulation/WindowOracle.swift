@@ -47,6 +47,7 @@ final class WindowOracle {
     /// When the last order on a quota was given, by the store's clock.
     private var ordered: [String: Micros] = [:]
     private var requests: [Int: SimulatedRequest] = [:]
+    private var jumpedAt: Micros = -1
     private(set) var exceeded = false
 
     init(world: World, configuration: ScheduleConfiguration) {
@@ -131,9 +132,8 @@ final class WindowOracle {
     }
 
     func clockJumped() {
+        jumpedAt = world.time
         for name in accounts.keys {
-            // By the new clock it is long ago that anybody stated a figure.
-            accounts[name]?.stated = []
             accounts[name]?.learned = []
             accounts[name]?.heldUntil = 0
         }
@@ -175,7 +175,8 @@ final class WindowOracle {
         guard let granted else { return account.most }
         var bound = account.most
         for taught in account.stated.reversed() {
-            if taught.at <= granted - 3_000_000 { break }
+            // By another clock it is long ago that anybody stated a figure.
+            if taught.at <= max(granted - 3_000_000, jumpedAt) { break }
             if taught.at < granted { bound = min(bound, taught.limit) }
         }
         for taught in account.learned.reversed() {
