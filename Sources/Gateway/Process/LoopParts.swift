@@ -137,7 +137,17 @@ final class LoopParts {
             settings: QueueSettings(
                 upstream: upstream.name,
                 maxWaiting: upstream.queue.maxWaiting,
-                policy: shared.configuration.redis?.onFailure == .closed ? .closed : .local
+                policy: shared.configuration.redis?.onFailure == .closed ? .closed : .local,
+                quotas: upstream.quotas.map { quota in
+                    BucketSpec(
+                        name: quota.name,
+                        limit: quota.limit,
+                        per: quota.per,
+                        burst: quota.burst,
+                        // When it is the store knows.
+                        reset: quota.reset.map { _ in .seconds(1) }
+                    )
+                }
             ),
             eventLoop: loop,
             logger: shared.logger,

@@ -1,15 +1,23 @@
 /// Calls to the store, or to this replica's own pacing.
 extension AgentState {
-    /// Takes what is pending, in calls of a bounded size.
+    /// Takes what is pending, in calls of a bounded size, and no more of it at a time: Redis answers calls that it finds
+    /// together when it has carried out all of them, and slots of the first would be too old by then. The rest goes as
+    /// answers come.
     package mutating func flush() {
         guard mode == .connected, owesCall || isUrgent else { return }
         nextLeaving = Pace.never
         if nextBeat < latest + Self.earlyBeat { beat(now: latest) }
         settleAll()
-        while !pending.isEmpty || owesCall {
+        var room = Self.itemsAtOnce - flying.reduce(0) { $0 + $1.items.count }
+        // Nothing was answered for a while: not for want of time.
+        if latest > lastCall + Self.longestCall { room = max(room, Self.itemsAtOnce) }
+        if isEnding { room = pending.count }
+        while !pending.isEmpty && room > 0 || owesCall {
             owesCall = false
             number += 1
-            let items = Array(pending.prefix(Self.itemsPerCall))
+            let items = Array(pending.prefix(min(room, Self.itemsAtOnce)))
+            room -= items.count
+            lastCall = latest
             pending.removeFirst(items.count)
             let flight = Flight(number: number, items: items)
             flying.append(flight)
@@ -19,7 +27,7 @@ extension AgentState {
 
     /// Something is pending that cannot wait for another call.
     private var isUrgent: Bool {
-        pending.count >= Self.itemsPerCall
+        pending.count >= Self.itemsAtOnce
             || pending.contains { if case .leave = $0.operation { false } else { true } }
     }
 

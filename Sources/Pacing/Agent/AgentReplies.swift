@@ -20,6 +20,7 @@ extension AgentState {
             if isLasting { pauses = reply.pauses }
         }
         for bucket in reply.buckets where isLasting { told[bucket.name] = bucket }
+        if reply.peers != nil, isLasting, wasConnected { compareFigures(reply.buckets, now: now) }
         inRollCall = reply.rollCall != nil
         if let peers = reply.peers {
             count(peers, inRollCall: reply.rollCall != nil, now: now)

@@ -68,7 +68,9 @@ package struct AgentState: Sendable {
     static let longestSilence: Micros = 2_000_000
     /// Within a beat, and the time that a call may take, all others have heard of a replica that is new.
     static let joining: Micros = 1_500_000
-    static let itemsPerCall = 100
+    static let itemsAtOnce = 24
+    /// An answer that takes longer is lost rather than late.
+    static let longestCall: Micros = 250_000
     static let estimatesPerBeat = 50
 
     package let id: String
@@ -78,6 +80,11 @@ package struct AgentState: Sendable {
     package var calls: [QueueCall] = []
     package var waiters: [WaiterID: Waiting] = [:]
     package var counters = QueueCounters()
+    /// Its last words are said.
+    var isEnding = false
+    var lastCall: Micros = 0
+    /// Buckets of which the store told looser figures than this replica's, and until when it states its own.
+    var disagreed: [String: Micros] = [:]
     /// What the store last told of each bucket.
     var told: [String: BucketState] = [:]
 
@@ -201,6 +208,7 @@ package struct AgentState: Sendable {
         nextBeat = now + Self.beatInterval
         pending.append(Item(operation: .beat))
         ledger.purge(now: now)
+        stateFigures(now: now)
         for _ in 0..<min(Self.estimatesPerBeat, positioned.count) {
             guard let id = positioned.popFirst(), let waiting = waiters[id] else { continue }
             positioned.append(id)

@@ -205,6 +205,7 @@ extension AgentState {
 
     /// The last words of a process that ends.
     package mutating func close() {
+        isEnding = true
         for waiting in waiters.values { tellLeft(waiting.ticket, now: 0) }
         refuseAll()
         if mode == .connected { pending.append(Item(operation: .bye)) }

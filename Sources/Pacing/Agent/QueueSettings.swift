@@ -13,11 +13,19 @@ package struct QueueSettings: Sendable, Equatable {
     /// How many may wait, over all replicas.
     package var maxWaiting: Int
     package var policy: LossPolicy
+    /// As configured, by the name of the quota: what its buckets, one a model maybe, should be like.
+    package var quotas: [BucketSpec]
 
-    package init(upstream: String, maxWaiting: Int = 10_000, policy: LossPolicy = .local) {
+    package init(
+        upstream: String,
+        maxWaiting: Int = 10_000,
+        policy: LossPolicy = .local,
+        quotas: [BucketSpec] = []
+    ) {
         self.upstream = upstream
         self.maxWaiting = maxWaiting
         self.policy = policy
+        self.quotas = quotas
     }
 }
 

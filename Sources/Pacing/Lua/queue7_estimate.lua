@@ -23,16 +23,23 @@ do
     return floor((client.returns * client.seen + lane.returns * (RETURN_PARTS - client.seen)) / RETURN_PARTS)
   end
 
-  -- The records of the first children by tag: {tag, name, record}.
+  -- What is needed of a flow that is not changed: no record, which would be packed again when the call ends.
+  local function glance(text)
+    if #text == 12 then return {waiting = unpackBits('>I4', text)} end
+    local waiting, weight, _, returns, _, seen, load = unpackBits('>I4I3dI2I1I1d', text)
+    return {waiting = waiting, weight = weight, returns = returns, seen = seen, load = load}
+  end
+
+  -- The first children by tag.
   local function firstFlows(prefix, path)
-    local found, missing, members, at = {}, {}, first(O_, prefix .. 'b', SAMPLE), #prefix + 2
-    for i, member in ipairs(members) do
+    local found, paths, unread, at = {}, {}, {}, #prefix + 2
+    for i, member in ipairs(first(O_, prefix .. 'b', SAMPLE)) do
       local name = member:sub(at + 8)
-      found[i] = {tag = unpackBits('>d', member, at), name = name, path = path .. name}
-      if records[F_][path .. name] == nil then missing[#missing + 1] = path .. name end
+      found[i] = {tag = unpackBits('>d', member, at), name = name, record = records[F_][path .. name]}
+      if not found[i].record then unread[#unread + 1], paths[#paths + 1] = found[i], path .. name end
     end
-    if #missing > 0 then
-      for i, text in ipairs(call('HMGET', F_, unpack(missing))) do keep(F_, missing[i], text) end
+    if #paths > 0 then
+      for i, text in ipairs(call('HMGET', F_, unpack(paths))) do unread[i].record = glance(text) end
     end
     return found
   end
@@ -45,7 +52,7 @@ do
     for _, entry in ipairs(sole or firstFlows(prefix, path)) do
       last = entry.tag
       if entry.name ~= name then
-        local child = entry.record or flow(entry.path)
+        local child = entry.record
         local weight, cost = child.weight or 1, mean
         rest, restWeights = rest - child.waiting, restWeights - weight
         if child.load and child.load > 0 then cost = child.load / child.waiting end

@@ -165,6 +165,9 @@ local function usesArg()
   return uses
 end
 
+-- f figures
+function operations.f() stated(figuresArg()) end
+
 -- What a roll call knows of a bucket: the most that any replica was told, what all sent since, what they sent.
 local function knownOf(roll, figures)
   local known = roll.known[figures.name] or {figures = figures, told = 0, sent = {}}

@@ -62,7 +62,8 @@ enum Pace {
     static let catchUp: Micros = 50_000
     /// As much of it as is always allowed: timers are that late at times.
     static let timerSlack: Micros = 10_000
-    static let grantsPerCall = 64
+    /// So few that a slow machine carries them out well within the time that a slot may take to be used.
+    static let grantsPerCall = 24
     /// Of the dead's waiters, of those that a replica does not know; and how many waiters are looked at for that.
     static let dropsPerCall = 100
     static let resetsPerCall = 200

@@ -135,6 +135,8 @@ package enum QueueOperation: Sendable {
     case pause(quota: String, paused: Bool)
     /// Slots that were used while the store was out of reach.
     case used(BucketFigures, [BucketUse])
+    /// A bucket's figures as a replica has them, where no call of its states them.
+    case state(BucketFigures)
     /// The answer to a roll call, and what the replica knew before it: `Peers.known` and `Peers.full`.
     case report([BucketReport], peers: [String], full: Micros)
     /// What the replica was told is paused or was resumed: of two that differ the later one holds.

@@ -40,6 +40,7 @@ extension QueueState {
             pause(QuotaPause(quota: quota, paused: paused, at: max(now, (pauses[quota]?.at ?? 0) + 1)))
         case .pauses(let told):
             for pause in told where pause.at > pauses[pause.quota]?.at ?? 0 { self.pause(pause) }
+        case .state(let figures): _ = state(figures)
         case .used(let figures, let uses):
             let index = state(figures)
             for use in uses { buckets[index].book(use.units, at: min(use.at, now + Pace.allowance), now: now) }

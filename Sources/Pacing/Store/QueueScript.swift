@@ -102,6 +102,9 @@ package enum QueueScript {
             arguments.append("q")
         case .pause(let quota, let paused):
             arguments += ["p", .text(quota), flag(paused)]
+        case .state(let figures):
+            arguments.append("f")
+            append(figures, to: &arguments)
         case .used(let figures, let uses):
             arguments.append("u")
             append(figures, to: &arguments)

@@ -145,7 +145,7 @@ final class DirectSchedule {
         case ..<95:
             for quota in ["", "rpm", "up", "rpd"] { operations.append(.pause(quota: quota, paused: false)) }
         case 95: if generator.chance(0.1) { operations.append(.jump(epoch: epoch)) }
-        case 96: operations.append(.bye)
+        case 96: operations.append(generator.chance(0.5) ? .bye : .state(figures(generator.pick(lanes)[0])))
         case 97:
             operations.append(.used(figures(generator.pick(lanes)[0]), uses()))
         default:
