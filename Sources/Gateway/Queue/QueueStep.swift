@@ -28,10 +28,11 @@ extension OutboundCall {
             refuse(.batchTooLarge(items: request.shape.items, quota: quota, holds: holds))
         case .charges(let charges):
             self.charges = charges
-            guard upstream.waitingBytes.take(request.body.kept.readableBytes, atMost: upstream.maxWaitingBytes) else {
-                refuse(.queueFull(setting: "upstream.queue.max_waiting_bytes", retryAfter: .seconds(1)))
-                return
-            }
+            // Without room it may have a slot that is free, or hears when one would be.
+            holdsWaitingBytes = upstream.waitingBytes.take(
+                request.body.kept.readableBytes,
+                atMost: upstream.maxWaitingBytes
+            )
             enteredQueue = now
             let bound = NIOLoopBound(self, eventLoop: worker.eventLoop)
             state = .entering
@@ -42,7 +43,7 @@ extension OutboundCall {
                     weight: request.caller.weight,
                     user: request.caller.fairnessKey(upstream.fairBy),
                     urgency: request.caller.urgency,
-                    patience: Duration(request.deadlines.slot.at - now),
+                    patience: holdsWaitingBytes ? Duration(request.deadlines.slot.at - now) : .zero,
                     wantsPosition: request.beats,
                     allowance: allowance
                 ),
@@ -70,9 +71,10 @@ extension OutboundCall {
             leaveWaiting()
             attempt(grant: grant)
         case .refused(let refusal):
+            let told = translate(refusal)
             leaveWaiting()
             if refusal.reason == .upstreamRefused, passKept429() { return }
-            refuse(translate(refusal))
+            refuse(told)
         }
     }
 
@@ -82,7 +84,8 @@ extension OutboundCall {
         if let entered = enteredQueue {
             timings.queue = timings.queue + (worker.now() - entered)
             enteredQueue = nil
-            request.upstream.waitingBytes.giveBack(request.body.kept.readableBytes)
+            if holdsWaitingBytes { request.upstream.waitingBytes.giveBack(request.body.kept.readableBytes) }
+            holdsWaitingBytes = false
         }
     }
 
@@ -92,6 +95,8 @@ extension OutboundCall {
         switch refusal.reason {
         case .queueFull:
             return .queueFull(setting: "upstream.queue.max_waiting", retryAfter: retryAfter)
+        case .tooLong where !holdsWaitingBytes, .timedOut where !holdsWaitingBytes:
+            return .queueFull(setting: "upstream.queue.max_waiting_bytes", retryAfter: retryAfter)
         case .tooLong:
             return .waitTooLong(
                 expected: TimeAmount(refusal.expectedWait),

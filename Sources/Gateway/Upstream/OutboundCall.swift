@@ -44,6 +44,8 @@ final class OutboundCall {
     var promptSize: PromptSize?
     var tries = 0
     var enteredQueue: NIODeadline?
+    /// Its body counts among those of calls that wait.
+    var holdsWaitingBytes = false
     var startedCall = NIODeadline.uptimeNanoseconds(0)
     /// Since when the call waits for its upstream; `nil`: it does not, or has the first bytes of its answer.
     var upstreamSince: NIODeadline?

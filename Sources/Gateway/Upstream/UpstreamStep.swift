@@ -212,6 +212,7 @@ extension OutboundCall: TransferReceiver {
         bookUpstream()
         enteredQueue = worker.now()
         request.upstream.waitingBytes.takeAnyway(request.body.kept.readableBytes)
+        holdsWaitingBytes = true
         state = .queued(slot.waiter.id)
         startHeartbeat()
     }
