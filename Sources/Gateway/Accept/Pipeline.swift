@@ -31,9 +31,8 @@ package final class Pipeline {
         let responder = Responder(reply: reply, arrival: now, clock: worker.eventLoop)
         let exchange = Exchange(head: head, reply: reply, responder: responder, pipeline: self, now: now)
         responder.notes.requestID = RequestID.of(head.fields.first(.xRequestID), random: &worker.random)
-        worker.telemetry.began()
-
         if ownEndpoints.take(exchange, connection: connection) { return exchange }
+        worker.telemetry.began()
         switch identify.begin(.accept(exchange), from: connection) {
         case .answer(let refusal, let route):
             exchange.route = route
@@ -87,6 +86,7 @@ package final class Pipeline {
 
     /// A call has ended.
     func count(_ exchange: Exchange) {
+        guard !exchange.isOwn else { return }
         let now = worker.now()
         let responder = exchange.responder
         let timings = responder.timings

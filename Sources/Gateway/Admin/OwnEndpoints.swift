@@ -20,8 +20,10 @@ package final class OwnEndpoints {
 
     /// - Returns: `false`: the path is not one of these; a route may have it.
     package func take(_ exchange: Exchange, connection: Connection) -> Bool {
-        let path = exchange.head.path
-        switch OwnPath(path) {
+        let path = OwnPath(exchange.head.path)
+        guard path != nil || connection.isAdmin else { return false }
+        exchange.isOwn = true
+        switch path {
         case .health: health(exchange)
         case .ready: ready(exchange)
         // Where they have an address of their own, they are nowhere else, and no route gets what is meant for them:
@@ -32,7 +34,6 @@ package final class OwnEndpoints {
         case .metrics: metrics(exchange, connection: connection)
         case .admin: administer(exchange, connection: connection)
         case nil:
-            guard connection.isAdmin else { return false }
             exchange.responder.refuse(.missing("this address answers /health, /ready, /metrics and /admin only"))
         }
         return true
