@@ -20,6 +20,14 @@ package enum CallMethod: Sendable, Equatable, Hashable {
         }
     }
 
+    /// Those that the services document (ai.google.dev/api, docs.pinecone.io/reference/api); there may be newer ones.
+    package static let knownNames = [
+        "generateContent", "streamGenerateContent", "embedContent", "batchEmbedContents", "countTokens",
+        "batchGenerateContent", "asyncBatchEmbedContent", "bidiGenerateContent", "predict", "predictLongRunning",
+        "generateAnswer", "query", "upsert", "update", "fetch", "delete", "list", "search",
+        "describe_index_stats",
+    ]
+
     /// Whether it counts against quotas of tokens. Counting tokens is free, and batches that wait for days have quotas of
     /// their own (ai.google.dev/gemini-api/docs/tokens, …/rate-limits).
     package var costsTokens: Bool {

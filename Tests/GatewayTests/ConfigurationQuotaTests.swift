@@ -79,6 +79,10 @@ import Testing
                 "requests = 1\nper = \"1m\"\nmodels = [\"gemini-*\", \"models/gemini-2.5-flash\"]",
                 "quota[0].models: \"models/gemini-2.5-flash\" matches none: names begin behind \"models/\""
             ),
+            (
+                "requests = 1\nper = \"1m\"\nmethods = [\"chat/completions\"]",
+                "quota[0].methods: \"chat/completions\" is a path: a method is meant, such as \"generateContent\""
+            ),
             ("tokens = 5\nper = \"1m\"\nheadroom = \"90%\"", "quota[0].headroom: 90% of 5 tokens leaves none"),
         ]
     )
@@ -88,6 +92,25 @@ import Testing
         )
         #expect(all.contains { $0.hasSuffix("upstream[0]." + expected) }, "\(all)")
         #expect(all.count == 1)
+    }
+
+    @Test(
+        "A method that looks like a known one is asked about; one that does not may be new",
+        arguments: [
+            ("generateContents", "generateContent"), ("generatecontent", "generateContent"), ("embedContent", nil),
+            ("paintContent", nil), ("querry", "query"),
+        ]
+    )
+    func methods(method: String, meant: String?) throws {
+        let text = soundConfiguration.replacing(
+            "[[route]]",
+            with: "[[upstream.quota]]\nrequests = 1\nper = \"1m\"\nmethods = [\"\(method)\"]\n[[route]]"
+        )
+        let warnings = try ConfigurationReader(text: text, environment: [:]).read().warnings
+            .filter { $0.contains("methods") }
+        let place = "upstream[0].quota[0].methods"
+        let expected = meant.map { ["\(place): no known method is \"\(method)\"; is \"\($0)\" meant?"] } ?? []
+        #expect(warnings == expected)
     }
 
     @Test("Only answers of Gemini tell tokens", arguments: ["pinecone", "http"])

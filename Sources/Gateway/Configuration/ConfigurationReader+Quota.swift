@@ -43,7 +43,7 @@ extension ConfigurationReader {
                 table.fail("models", "calls of dialect \"\(dialect.rawValue)\" name no model: leave it out")
             }
         }
-        quota.methods = texts(table, "methods", orAll: true)
+        quota.methods = methods(table)
         quota.batch = batch(table, of: quota)
         quota.reset = reset(table, of: quota)
         quota.whole = stated ?? 1
@@ -142,6 +142,20 @@ extension ConfigurationReader {
             table.fail("burst", "stands beside reset: what a day has left may go at any time of it")
         }
         return burst ?? fallback
+    }
+
+    /// New methods must be possible, so that what only looks like a known one is no mistake.
+    private func methods(_ table: TableReader) -> [String] {
+        let methods = texts(table, "methods", orAll: true)
+        for method in methods where !CallMethod.knownNames.contains(method) {
+            let other = CallMethod.knownNames.first { $0.lowercased() == method.lowercased() }
+            if method.contains("/") {
+                table.fail("methods", "\"\(method)\" is a path: a method is meant, such as \"generateContent\"")
+            } else if let meant = other ?? NearestName.of(method, among: CallMethod.knownNames) {
+                table.context.warn("\(table.path).methods: no known method is \"\(method)\"; is \"\(meant)\" meant?")
+            }
+        }
+        return methods
     }
 
     /// An empty word would match nothing, or everything: neither can be meant.
