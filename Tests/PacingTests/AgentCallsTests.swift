@@ -61,6 +61,22 @@ import Testing
         #expect(rounds >= 4)
     }
 
+    @Test("Where no answer comes for a while the next few are sent all the same")
+    func unanswered() {
+        let bucket = BucketSpec(name: "rpm", limit: 1000, per: .seconds(60), burst: 500)
+        var pair = Pair()
+        var sent: [Int] = []
+        for (number, wait) in [0, 300_000, 10_000, 300_000].enumerated() {
+            pair.now += wait
+            for caller in 0..<50 { pair.enter(50 * number + caller, bucket) }
+            // Asks for a call whatever is on its way.
+            pair.agent.receive(.rollCall, now: pair.now)
+            pair.agent.flush()
+            sent.append(pair.agent.calls.flatMap(\.operations).count)
+        }
+        #expect(sent == [24, 48, 48, 72])
+    }
+
     @Test("The last words of an agent that ends go at once, however many")
     func lastWords() {
         let bucket = BucketSpec(name: "rpm", limit: 1, per: .seconds(60), burst: 1)

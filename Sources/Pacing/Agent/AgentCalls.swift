@@ -8,7 +8,7 @@ extension AgentState {
         nextLeaving = Pace.never
         if nextBeat < latest + Self.earlyBeat { beat(now: latest) }
         settleAll()
-        var room = Self.itemsAtOnce - flying.reduce(0) { $0 + $1.items.count }
+        var room = max(0, Self.itemsAtOnce - flying.reduce(0) { $0 + $1.items.count })
         // Nothing was answered for a while: not for want of time.
         if latest > lastCall + Self.longestCall { room = max(room, Self.itemsAtOnce) }
         if isEnding { room = pending.count }
