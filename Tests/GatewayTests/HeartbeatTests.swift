@@ -48,9 +48,9 @@ struct HeartbeatTests {
                 let call = try await gateway.post(Self.openAI, Self.streamed)
                 waiting.append(call)
                 let told = try await eventualValue("a comment comes") { call.seen.writes.first.flatMap(Self.place) }
-                // An estimate is right within one slot.
-                #expect(abs(told.position - index - 1) <= 1, "call \(index + 1) was told place \(told.position)")
-                #expect(abs(told.wait / 3_600 - Double(index + 1)) < 1.1, "call \(index + 1) was told \(told.wait) s")
+                #expect(told.position == index + 1)
+                // A sixteenth of the window is as finely as it is told when units come back.
+                #expect(abs(told.wait / 3_600 - Double(index + 1)) < 0.1, "call \(index + 1) was told \(told.wait) s")
             }
             for call in waiting { try await call.leave() }
         }
