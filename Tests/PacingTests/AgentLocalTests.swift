@@ -69,5 +69,8 @@ import Testing
             count()
         }
         #expect(granted == 8, "when they have come back")
+        now += (perSeconds + perSeconds / 8 + 2) * Self.second
+        enter(8)
+        #expect(granted == 9, "at once, however long nobody asked")
     }
 }

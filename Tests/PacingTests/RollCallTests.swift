@@ -109,6 +109,19 @@ import Testing
         #expect(store.used(after: "a") == 4)
     }
 
+    @Test("What was answered before the clock jumped is asked again, where it jumped within a roll call")
+    func jumpWithin() {
+        var store = Store()
+        let use = BucketUse(at: store.now, units: 3)
+        let asked = store.call("a", [report(["a", "b"], sent: [use])], run: "other", peers: 2)
+        store.now += 3600 * Self.second
+        let again = store.call("b", [report(["a", "b"])], run: "other", peers: 2)
+        #expect(again.epoch > asked.epoch)
+        let moved = BucketUse(at: store.now, units: 3)
+        _ = store.call("a", [report(["a", "b"], sent: [moved])], run: "other", peers: 2)
+        #expect(store.used(after: "b", run: "other") == 3)
+    }
+
     @Test("A clock that jumps ahead makes nobody dead who has to answer", arguments: [false, true])
     func jumpAhead(answers: Bool) {
         var store = Store()

@@ -114,6 +114,8 @@ struct LocalPacing: Sendable {
             lanes: parts,
             operations: operations
         )
+        // Nobody else calls: that it was quiet for long is no reason for a roll call.
+        state.last = max(state.last, now)
         return state.call(call, now: now).reply
     }
 }

@@ -203,7 +203,7 @@ end
 if ARGV[4] ~= G.run then
   G.run = ARGV[4]
   startRollCall(wentBack)
-elseif wentBack then
+elseif wentBack or G.rolling and silence > SILENCE then
   startRollCall(true)
 elseif not G.rolling and (tonumber(ARGV[5]) > G.seq or silence > SILENCE) then
   startRollCall(false)

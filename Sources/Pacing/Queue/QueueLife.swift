@@ -6,6 +6,9 @@ extension QueueState {
             startRollCall(forced: wentBack)
         } else if wentBack {
             startRollCall(forced: true)
+        } else if rollCall != nil, silence > Pace.silence {
+            // The clock may have jumped: what was answered before is by the other one.
+            startRollCall(forced: true)
         } else if rollCall == nil, call.seen > seq || silence > Pace.silence {
             // Lost writes; or nobody was served for a while, and each went on by itself.
             startRollCall(forced: false)

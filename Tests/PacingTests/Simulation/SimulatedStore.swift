@@ -196,7 +196,7 @@ final class SimulatedStore {
     func jump(_ span: Micros) {
         world.say("clock \(span)")
         skew += span
-        windows.clockJumped()
+        windows.clockJumped(known: replicas)
         disturb()
     }
 

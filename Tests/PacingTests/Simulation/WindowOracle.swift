@@ -8,11 +8,15 @@ final class WindowOracle {
         var time: Micros
         /// When the store granted it; nil: its replica did, by its part.
         var granted: Micros?
+        /// In which of the store's calls.
+        var call: Int?
+        /// Nobody could know that the store's clock had jumped.
+        var isBlind: Bool
         /// What was booked for it, and what it really took.
         var reserved: Int
         var actual: Int
-        /// When the store learned what it really took.
-        var settled = Micros.max
+        /// In which of its calls the store learned what it really took: two calls may come at the same time.
+        var settled = Int.max
     }
 
     private struct Taught {
@@ -32,6 +36,8 @@ final class WindowOracle {
 
     private struct Slot {
         var at: Micros
+        var call: Int
+        var isBlind: Bool
         var owner: String
         var ticket: QueueTicket
     }
@@ -48,6 +54,10 @@ final class WindowOracle {
     private var ordered: [String: Micros] = [:]
     private var requests: [Int: SimulatedRequest] = [:]
     private var jumpedAt: Micros = -1
+    private var calls = 0
+    private var callers: Set<String> = []
+    /// Who knew the store's clock before it jumped, until one of them has called.
+    private var witnesses: [SimulatedReplica] = []
     private(set) var exceeded = false
 
     init(world: World, configuration: ScheduleConfiguration) {
@@ -68,6 +78,9 @@ final class WindowOracle {
     /// A call that it had not seen before, now carried out.
     func asked(_ call: QueueCall, epoch: Micros, now: Micros) {
         local.called(call.replica)
+        calls += 1
+        callers.insert(call.replica)
+        if witnesses.contains(where: { $0.id == call.replica }) { witnesses = [] }
         for lane in call.lanes {
             for bucket in lane.buckets {
                 accounts[bucket.name]?.stated.append(Taught(at: world.time, limit: bucket.limit))
@@ -80,7 +93,7 @@ final class WindowOracle {
             case .settle(let ticket, let stamp, _):
                 guard stamp.epoch == epoch else { continue }
                 for (name, index) in lastArrivals[ticket.id] ?? [] {
-                    accounts[name]?.arrivals[index].settled = world.time
+                    accounts[name]?.arrivals[index].settled = calls
                 }
             case .used(let figures, let uses):
                 local.used(call.replica, figures.name, uses.reduce(0) { $0 + max(0, $1.units) })
@@ -107,7 +120,9 @@ final class WindowOracle {
     }
 
     func granted(_ ticket: QueueTicket) {
-        slots[ticket.id] = Slot(at: world.time, owner: ticket.owner, ticket: ticket)
+        let isBlind =
+            !witnesses.isEmpty && witnesses.allSatisfy { $0.isDead || $0.pausedSince != nil || $0.isCutOff }
+        slots[ticket.id] = Slot(at: world.time, call: calls, isBlind: isBlind, owner: ticket.owner, ticket: ticket)
         let names = names[ticket.lane.buckets] ?? []
         local.granted(ticket.owner, zip(names, ticket.costs).map { ($0, $1) })
         for name in names {
@@ -131,8 +146,9 @@ final class WindowOracle {
         local.storeLost(replicas)
     }
 
-    func clockJumped() {
+    func clockJumped(known replicas: [String: SimulatedReplica]) {
         jumpedAt = world.time
+        witnesses = callers.sorted().compactMap { replicas[$0] }
         for name in accounts.keys {
             accounts[name]?.learned = []
             accounts[name]?.heldUntil = 0
@@ -158,6 +174,8 @@ final class WindowOracle {
             let arrival = Arrival(
                 time: world.time,
                 granted: slot?.at,
+                call: slot?.call,
+                isBlind: slot?.isBlind == true,
                 reserved: min(cost.units, cost.bucket.limit, bound, leastKnown(account)),
                 actual: request.actual[name] ?? cost.units
             )
@@ -199,7 +217,8 @@ final class WindowOracle {
         var sum = 0
         for arrival in account.arrivals.reversed() {
             if arrival.time <= edge { break }
-            sum += units(arrival, asOf: last.granted)
+            if arrival.isBlind { return }
+            sum += units(arrival, asOf: last.call)
         }
         let name = account.spec.name
         guard sum > bound else { return }
@@ -215,7 +234,7 @@ final class WindowOracle {
             let last = account.arrivals[account.arrivals.count - 1]
             let isAfter = last.time >= reset + skew
             let sum = account.arrivals.reduce(0) {
-                ($1.time >= reset + skew) == isAfter ? $0 + units($1, asOf: last.granted) : $0
+                ($1.time >= reset + skew) == isAfter ? $0 + units($1, asOf: last.call) : $0
             }
             guard sum > account.most else { continue }
             let excess = local.excess(
@@ -232,8 +251,8 @@ final class WindowOracle {
     }
 
     /// What was booked when that slot was granted: an estimate that fell short counts as soon as the store knows.
-    private func units(_ arrival: Arrival, asOf granted: Micros?) -> Int {
-        guard let granted, arrival.settled <= granted else { return min(arrival.actual, arrival.reserved) }
+    private func units(_ arrival: Arrival, asOf call: Int?) -> Int {
+        guard let call, arrival.settled <= call else { return min(arrival.actual, arrival.reserved) }
         return arrival.actual
     }
 }
