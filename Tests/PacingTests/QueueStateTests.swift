@@ -1,4 +1,3 @@
-import Glibc
 import Pacing
 import TestSupport
 import Testing
@@ -271,103 +270,6 @@ import Testing
         }
         #expect(all > 300)
         #expect(right * 10 >= all * 9, "\(right) of \(all)")
-    }
-
-    /// That this thread has had a core for, whoever else wanted it.
-    private static func threadTime() -> Duration {
-        var time = timespec()
-        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
-        return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
-    }
-
-    @Test("A decision costs the same with ten waiters as with a hundred thousand")
-    func independentOfWaiters() {
-        func time(_ waiters: Int) -> Duration {
-            var driver = QueueDriver()
-            let buckets = [QueueDriver.bucket("rpm", 600, perSeconds: 60, burst: 1)]
-            for index in 0..<waiters { driver.enter(buckets, client: "c\(index % (waiters / 5 + 1))") }
-            let start = Self.threadTime()
-            for _ in 0..<200 {
-                driver.now += 100_000
-                _ = driver.call([])
-            }
-            return Self.threadTime() - start
-        }
-        _ = time(10)
-        let few = time(300)
-        let many = time(30_000)
-        #expect(many < few * 4, "\(few) and \(many)")
-    }
-
-    @Test("After a jump of the store's clock the buckets are rebuilt from what the replicas sent")
-    func rebuilt() {
-        var driver = QueueDriver()
-        let figures = QueueDriver.bucket("rpm", 3, perSeconds: 60)
-        for _ in 0..<3 { driver.enter([figures]) }
-        #expect(driver.grants.count == 3)
-        let epoch = driver.call([.beat]).epoch
-        driver.now += 3600 * Self.second
-        var reply = driver.call([.jump(epoch: epoch)])
-        #expect(reply.rollCall != nil)
-        #expect(reply.epoch != epoch)
-        reply = driver.call([
-            .report(
-                [BucketReport(figures: figures, told: 3, since: 0, sent: [BucketUse(at: driver.now, units: 2)])],
-                peers: ["replica"],
-                full: 0
-            )
-        ])
-        driver.now += 600_000
-        _ = driver.call([.beat])
-        driver.now += 25_000
-        reply = driver.call([.beat])
-        #expect(reply.rollCall == nil)
-        #expect(reply.buckets.first?.used == 2)
-    }
-
-    @Test(
-        "A long window that was lost is rebuilt: what the replicas sent, and what others had who are gone",
-        arguments: [false, true]
-    )
-    func rebuiltLong(isCalendar: Bool) {
-        var driver = QueueDriver()
-        let hour = 3600 * Self.second
-        let figures = QueueDriver.bucket("rph", 50, perSeconds: 3600, reset: isCalendar ? driver.now + hour / 2 : 0)
-        driver.lose()
-        driver.enter([figures])
-        let sent = [BucketUse(at: driver.now - hour / 4, units: 12), BucketUse(at: driver.now, units: 5)]
-        // 30 were told, 10 of these sent by replicas that are gone since; 2 came after that.
-        let peers = ["replica", "x"]
-        _ = driver.call([
-            .report([BucketReport(figures: figures, told: 30, since: 2, sent: sent)], peers: peers, full: 0)
-        ])
-        let other = [BucketUse(at: driver.now - hour / 8, units: 5)]
-        let report = BucketReport(figures: figures, told: 29, since: 0, sent: other)
-        _ = driver.call([.report([report], peers: peers, full: 0)], of: "x")
-        driver.run(until: driver.now + 2 * Self.second)
-        #expect(driver.call([.beat]).buckets.first?.used == 33)
-        guard !isCalendar else { return }
-        // What was sent leaves when its time is over; what the others had used a window after the loss.
-        driver.pass(hour - hour / 16)
-        #expect(driver.call([.beat]).buckets.first?.used == 32 - 12 - 5 + 1)
-    }
-
-    @Test("What an upstream's 429s had taught holds on in a store that lost it")
-    func learnedBefore() {
-        var driver = QueueDriver()
-        let figures = QueueDriver.bucket("rpm", 20, perSeconds: 5)
-        driver.lose()
-        driver.enter([figures])
-        for (replica, learned) in [("replica", 10), ("x", 12)] {
-            let report = BucketReport(figures: figures, told: 0, since: 0, learned: learned, sent: [])
-            _ = driver.call([.report([report], peers: ["replica", "x"], full: 0)], of: replica)
-        }
-        driver.run(until: driver.now + 2 * Self.second)
-        #expect(driver.call([.beat]).buckets.first?.learned == 10)
-        driver.pass(45 * Self.second)
-        #expect(driver.call([.beat]).buckets.first?.learned == 10)
-        driver.pass(10 * Self.second)
-        #expect(driver.call([.beat]).buckets.first?.learned ?? 20 > 10)
     }
 
     @Test("A call that waits is told its own place, whoever came behind it")
