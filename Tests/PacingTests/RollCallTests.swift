@@ -78,6 +78,55 @@ import Testing
         #expect(store.used(after: "a", run: "other") == (isMissing ? 4 : 1))
     }
 
+    @Test("Where nothing was lost only those who lived have to answer, not one who used the window and is gone")
+    func silence() {
+        var store = Store()
+        for replica in ["a", "b"] { _ = store.call(replica, [.beat]) }
+        #expect(store.enter("b", id: 1).grants.count == 1)
+        // b is killed; a goes on, and then nobody is heard of for a while.
+        for _ in 0..<10 {
+            store.now += Self.second
+            _ = store.call("a", [.beat])
+        }
+        store.now += 5 * Self.second
+        #expect(store.call("a", [.beat]).rollCall != nil)
+        _ = store.call("a", [report(["a", "b"])], peers: 2)
+        #expect(store.used(after: "a") == 1)
+        #expect(store.enter("a", id: 2).grants.count == 1)
+    }
+
+    @Test("The only replica is killed: what comes in its place goes on with the window as it was")
+    func successor() {
+        var store = Store()
+        _ = store.call("a", [.beat])
+        #expect(store.enter("a", id: 1).grants.count == 1)
+        store.now += 4 * Self.second
+        #expect(store.call("new", [.beat]).rollCall != nil)
+        _ = store.call("new", [report([])])
+        #expect(store.used(after: "new") == 1)
+        #expect(store.enter("new", id: 1).grants.count == 1)
+    }
+
+    @Test(
+        "Of those who lived when the silence began each has to answer that one who answers knew",
+        arguments: [false, true]
+    )
+    func silenceOfTwo(answers: Bool) {
+        var store = Store()
+        for replica in ["a", "b"] { _ = store.call(replica, [.beat]) }
+        store.now += Self.second
+        for replica in ["a", "b"] { _ = store.call(replica, [.beat]) }
+        store.now += 5 * Self.second
+        _ = store.call("a", [report(["a", "b"])], peers: 2)
+        if answers { _ = store.call("b", [report(["a", "b"])], peers: 2) }
+        #expect(store.enter("a", id: 1).grants.isEmpty)
+        for _ in 0..<4 {
+            store.now += 500_000
+            _ = store.call("a", [.beat])
+        }
+        #expect(store.call("a", [.beat]).buckets.first?.used == (answers ? 1 : 4))
+    }
+
     @Test("Who answers a second loss within a window says that buckets had started as full", arguments: [1, 61])
     func twice(age: Int) {
         var store = Store()

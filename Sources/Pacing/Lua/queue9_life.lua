@@ -8,9 +8,10 @@ startRollCall = function(forced)
     for _, id in ipairs(now < (live.till or 0) and live.former or {}) do before[#before + 1] = id end
   end
   if forced then for _, id in ipairs(before) do expected[id] = true end end
+  local living = former and former.living or live and live.list or {}
   records[G_]['roll'] = {
     began = now, closing = 0, ends = now + ROLL_CALL, forced = forced or former and former.forced, answered = {},
-    informed = 0, seen = 0, need = 0, before = before, expected = expected, full = 0, known = {},
+    informed = 0, seen = 0, need = 0, before = before, living = living, expected = expected, full = 0, known = {},
     back = (former and former.back or 0) + back, bookings = former and former.bookings or 0,
   }
   back = 0
@@ -97,8 +98,12 @@ end
 local function endRollCall()
   if not G.rolling then return end
   local roll = record(G_, 'roll')
-  local everyone, isKnown = roll.informed >= roll.need, roll.need > 0 or next(roll.expected) ~= nil
-  for id in pairs(roll.expected) do everyone = everyone and roll.answered[id] end
+  local isLost = roll.forced or roll.seen > G.seq
+  local everyone, isKnown = not isLost or roll.informed >= roll.need, roll.need > 0 or next(roll.expected) ~= nil
+  -- One that an older script began has none.
+  local living = {}
+  for _, id in ipairs(roll.living or {}) do living[id] = true end
+  for id in pairs(roll.expected) do everyone = everyone and (roll.answered[id] or not isLost and not living[id]) end
   if roll.closing == 0 then
     if now >= roll.ends or everyone and isKnown and now >= roll.began + SHORTEST_ROLL_CALL then
       roll.closing, roll.ends = now, now + ROLL_CALL_CLOSING
@@ -110,9 +115,8 @@ local function endRollCall()
   G.rolling = false
   local live = record(G_, 'live')
   if live then live.former, live.till = roll.before, now + DEAD end
-  local isLost = roll.forced or roll.seen > G.seq or not everyone
   G.seq = max(G.seq, roll.seen) + roll.bookings
-  if isLost then restart(roll, everyone and isKnown) end
+  if isLost or not everyone then restart(roll, isLost and everyone and isKnown) end
 end
 
 local function sharers(key)
@@ -212,6 +216,7 @@ if G.rolling then
   local roll = record(G_, 'roll')
   roll.seen = max(roll.seen, tonumber(ARGV[5]))
   roll.need = max(roll.need, tonumber(ARGV[6]))
+  if tonumber(ARGV[6]) > 0 then roll.expected[me] = true end
 end
 
 local results = {}

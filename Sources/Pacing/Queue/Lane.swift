@@ -125,6 +125,8 @@ struct RollCall: Sendable {
     var forced: Bool
     /// Who was known when it began, by the clock of then: one that jumped takes those who live for dead.
     var before: [String]
+    /// Who lived when it began: where the store has lost nothing only these can have used what it does not know of.
+    var living: Set<String>
     /// By how much the clock was set back: what is booked lies so far ahead until the buckets are rebuilt.
     var back: Micros
     /// Settlements and reports of own use since it began, or since one that it took the place of did.

@@ -16,6 +16,7 @@ extension QueueState {
         if var roll = rollCall {
             roll.seen = max(roll.seen, call.seen)
             roll.need = max(roll.need, call.peers)
+            if call.peers > 0 { roll.expected.insert(me) }
             rollCall = roll
         }
     }
@@ -27,6 +28,7 @@ extension QueueState {
             ends: now + Pace.rollCall,
             forced: forced || rollCall?.forced == true,
             before: rollCall?.before ?? known + (now < former.until ? former.known : []),
+            living: rollCall?.living ?? Set(live),
             back: (rollCall?.back ?? 0) + setBack,
             bookings: rollCall?.bookings ?? 0
         )
@@ -73,8 +75,12 @@ extension QueueState {
     /// Over when its time is up, or all who have to answer did.
     mutating func endRollCall() {
         guard let call = rollCall else { return }
-        let all = call.informed >= call.need && call.expected.isSubset(of: call.answered)
+        let isLost = call.forced || call.seen > seq
         let isKnown = max(call.need, call.expected.count) > 0
+        let all =
+            isLost
+            ? call.informed >= call.need && call.expected.isSubset(of: call.answered)
+            : call.expected.intersection(call.living).isSubset(of: call.answered)
         if call.closing == 0 {
             guard now >= call.ends || all && isKnown && now >= call.began + Pace.shortestRollCall else { return }
             rollCall?.closing = now
@@ -84,9 +90,8 @@ extension QueueState {
         guard now >= call.ends else { return }
         rollCall = nil
         former = (call.before, now + Pace.dead)
-        let isLost = call.forced || call.seen > seq || !all
         seq = max(seq, call.seen) + call.bookings
-        if isLost { restart(call, rebuild: all && isKnown) }
+        if isLost || !all { restart(call, rebuild: isLost && all && isKnown) }
     }
 
     /// - Parameter rebuild: all that were known told what they sent. Else short windows start as full.
