@@ -20,14 +20,6 @@ package enum CallMethod: Sendable, Equatable, Hashable {
         }
     }
 
-    /// Those that the services document (ai.google.dev/api, docs.pinecone.io/reference/api); there may be newer ones.
-    package static let knownNames = [
-        "generateContent", "streamGenerateContent", "embedContent", "batchEmbedContents", "countTokens",
-        "batchGenerateContent", "asyncBatchEmbedContent", "bidiGenerateContent", "predict", "predictLongRunning",
-        "generateAnswer", "query", "upsert", "update", "fetch", "delete", "list", "search",
-        "describe_index_stats",
-    ]
-
     /// Whether it counts against quotas of tokens. Counting tokens is free, and batches that wait for days have quotas of
     /// their own (ai.google.dev/gemini-api/docs/tokens, …/rate-limits).
     package var costsTokens: Bool {
@@ -39,6 +31,24 @@ package enum CallMethod: Sendable, Equatable, Hashable {
 
     /// Whether its answer costs output tokens.
     package var producesTokens: Bool { self == .generateContent || self == .streamGenerateContent }
+}
+
+extension Dialect {
+    /// Names of methods that the service documents (ai.google.dev/api, docs.pinecone.io/reference/api), the usual first;
+    /// there may be newer ones. None: its calls have no method.
+    package var knownMethods: [String] {
+        switch self {
+        case .gemini:
+            [
+                "generateContent", "streamGenerateContent", "embedContent", "batchEmbedContents", "countTokens",
+                "batchGenerateContent", "asyncBatchEmbedContent", "bidiGenerateContent", "predict",
+                "predictLongRunning", "generateAnswer", "images/generations",
+            ]
+        case .pinecone:
+            ["query", "upsert", "update", "fetch", "delete", "list", "search", "describe_index_stats"]
+        case .http: []
+        }
+    }
 }
 
 extension CallMethod {

@@ -43,7 +43,7 @@ extension ConfigurationReader {
                 table.fail("models", "calls of dialect \"\(dialect.rawValue)\" name no model: leave it out")
             }
         }
-        quota.methods = methods(table)
+        quota.methods = methods(table, of: dialect)
         quota.batch = batch(table, of: quota)
         quota.reset = reset(table, of: quota)
         quota.whole = stated ?? 1
@@ -145,13 +145,20 @@ extension ConfigurationReader {
     }
 
     /// New methods must be possible, so that what only looks like a known one is no mistake.
-    private func methods(_ table: TableReader) -> [String] {
+    private func methods(_ table: TableReader, of dialect: Configuration.Upstream.Dialect) -> [String] {
         let methods = texts(table, "methods", orAll: true)
-        for method in methods where !CallMethod.knownNames.contains(method) {
-            let other = CallMethod.knownNames.first { $0.lowercased() == method.lowercased() }
+        let known = dialect.knownMethods
+        guard let usual = known.first else {
+            if !methods.isEmpty {
+                table.fail("methods", "calls of dialect \"\(dialect.rawValue)\" have no method: leave it out")
+            }
+            return methods
+        }
+        for method in methods where !known.contains(method) {
+            let other = known.first { $0.lowercased() == method.lowercased() }
             if method.contains("/") {
-                table.fail("methods", "\"\(method)\" is a path: a method is meant, such as \"generateContent\"")
-            } else if let meant = other ?? NearestName.of(method, among: CallMethod.knownNames) {
+                table.fail("methods", "\"\(method)\" is a path: a method is meant, such as \"\(usual)\"")
+            } else if let meant = other ?? NearestName.of(method, among: known) {
                 table.context.warn("\(table.path).methods: no known method is \"\(method)\"; is \"\(meant)\" meant?")
             }
         }
