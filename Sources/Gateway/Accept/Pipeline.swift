@@ -32,6 +32,7 @@ package final class Pipeline {
         let exchange = Exchange(head: head, reply: reply, responder: responder, pipeline: self, now: now)
         responder.notes.requestID = RequestID.of(head.fields.first(.xRequestID), random: &worker.random)
         if ownEndpoints.take(exchange, connection: connection) { return exchange }
+        exchange.isCounted = true
         worker.telemetry.began()
         switch identify.begin(.accept(exchange), from: connection) {
         case .answer(let refusal, let route):
@@ -86,7 +87,7 @@ package final class Pipeline {
 
     /// A call has ended.
     func count(_ exchange: Exchange) {
-        guard !exchange.isOwn else { return }
+        guard exchange.isCounted else { return }
         let now = worker.now()
         let responder = exchange.responder
         let timings = responder.timings

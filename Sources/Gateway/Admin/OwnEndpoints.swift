@@ -20,10 +20,7 @@ package final class OwnEndpoints {
 
     /// - Returns: `false`: the path is not one of these; a route may have it.
     package func take(_ exchange: Exchange, connection: Connection) -> Bool {
-        let path = OwnPath(exchange.head.path)
-        guard path != nil || connection.isAdmin else { return false }
-        exchange.isOwn = true
-        switch path {
+        switch OwnPath(exchange.head.path) {
         case .health: health(exchange)
         case .ready: ready(exchange)
         // Where they have an address of their own, they are nowhere else, and no route gets what is meant for them:
@@ -34,6 +31,7 @@ package final class OwnEndpoints {
         case .metrics: metrics(exchange, connection: connection)
         case .admin: administer(exchange, connection: connection)
         case nil:
+            guard connection.isAdmin else { return false }
             exchange.responder.refuse(.missing("this address answers /health, /ready, /metrics and /admin only"))
         }
         return true
