@@ -138,16 +138,7 @@ final class LoopParts {
                 upstream: upstream.name,
                 maxWaiting: upstream.queue.maxWaiting,
                 policy: shared.configuration.redis?.onFailure == .closed ? .closed : .local,
-                quotas: upstream.quotas.map { quota in
-                    BucketSpec(
-                        name: quota.name,
-                        limit: quota.limit,
-                        per: quota.per,
-                        burst: quota.burst,
-                        // When it is the store knows.
-                        reset: quota.reset.map { _ in .seconds(1) }
-                    )
-                }
+                quotas: QuotaPlan.buckets(of: upstream.quotas)
             ),
             eventLoop: loop,
             logger: shared.logger,

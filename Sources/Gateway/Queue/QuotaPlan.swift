@@ -79,6 +79,12 @@ package final class QuotaPlan: Sendable {
         resets[quota].map { .seconds($0.next(after: now) - now) }
     }
 
+    /// What the buckets of quotas should be like, whichever models come. Of a day it says only that there is a
+    /// reset: when that is the store knows, by the calls.
+    package static func buckets(of quotas: [Configuration.Quota]) -> [BucketSpec] {
+        quotas.map { $0.bucket(named: $0.name, reset: $0.reset.map { _ in .seconds(1) }, overflow: nil) }
+    }
+
     private func covers(_ quota: Configuration.Quota, model: String?, method: String) -> Bool {
         if !quota.methods.isEmpty, !quota.methods.contains(method) { return false }
         if quota.models.isEmpty {
@@ -91,14 +97,17 @@ package final class QuotaPlan: Sendable {
 
     private func bucket(_ index: Int, model: String?, now: @autoclosure () -> Int) -> BucketSpec {
         let quota = quotas[index]
-        return BucketSpec(
-            name: quota.scope == .model ? "\(quota.name)/\(model ?? "")" : quota.name,
-            limit: quota.limit,
-            per: quota.per,
-            burst: quota.burst,
+        return quota.bucket(
+            named: quota.scope == .model ? "\(quota.name)/\(model ?? "")" : quota.name,
             reset: resets[index].map { .seconds($0.next(after: now())) },
             overflow: overflows[index]
         )
+    }
+}
+
+extension Configuration.Quota {
+    fileprivate func bucket(named name: String, reset: Duration?, overflow: String?) -> BucketSpec {
+        BucketSpec(name: name, limit: limit, per: per, burst: burst, reset: reset, overflow: overflow)
     }
 }
 
@@ -116,33 +125,5 @@ private final class ResetMemo: Sendable {
         let reckoned = reset.next(after: now)
         known.store(reckoned, ordering: .relaxed)
         return reckoned
-    }
-}
-
-/// `*` any run of characters, `?` one.
-package enum Glob {
-    package static func matches(_ text: String, pattern: String) -> Bool {
-        let text = Array(text.utf8)
-        let pattern = Array(pattern.utf8)
-        var t = 0
-        var p = 0
-        var star: (pattern: Int, text: Int)?
-        while t < text.count {
-            if p < pattern.count, pattern[p] == UInt8(ascii: "*") {
-                star = (p, t)
-                p += 1
-            } else if p < pattern.count, pattern[p] == UInt8(ascii: "?") || pattern[p] == text[t] {
-                p += 1
-                t += 1
-            } else if let last = star {
-                p = last.pattern + 1
-                t = last.text + 1
-                star = (last.pattern, t)
-            } else {
-                return false
-            }
-        }
-        while p < pattern.count, pattern[p] == UInt8(ascii: "*") { p += 1 }
-        return p == pattern.count
     }
 }
