@@ -97,8 +97,11 @@ package final class LoopTelemetry {
     package func denied(_ limit: Int, key: String) {
         counters.limitDenied[limit] += 1
         let denied = LoopCounters.DeniedKey(limit: limit, key: ExactName(key))
-        if counters.denials[denied] != nil || counters.denials.count < Self.mapLimit {
-            counters.denials[denied, default: 0] += 1
+        // One look into the map: a refusal does little else.
+        if let place = counters.denials.index(forKey: denied) {
+            counters.denials.values[place] += 1
+        } else if counters.denials.count < Self.mapLimit {
+            counters.denials[denied] = 1
         }
     }
 
@@ -123,27 +126,25 @@ package final class LoopTelemetry {
         var scanner = UsageScanner()
         scanner.feed(answer.body)
         guard let tokens = scanner.usage else { return }
-        count(tokens, in: \.savedTokens, client: client, model: model)
+        Self.add(tokens, to: &counters.savedTokens, client: client, model: model)
     }
 
     package func used(tokens: TokenUsage, client: String, model: String) {
-        count(tokens, in: \.tokens, client: client, model: model)
+        Self.add(tokens, to: &counters.tokens, client: client, model: model)
     }
 
-    private func count(
+    private static func add(
         _ tokens: TokenUsage,
-        in map: WritableKeyPath<LoopCounters, [LoopCounters.TokenKey: TokenUsage]>,
+        to counts: inout [LoopCounters.TokenKey: TokenUsage],
         client: String,
         model: String
     ) {
         let key = LoopCounters.TokenKey(client: client, model: ExactName(model))
-        if let used = counters[keyPath: map][key] {
-            counters[keyPath: map][key] = TokenUsage(
-                input: used.input + tokens.input,
-                output: used.output + tokens.output
-            )
-        } else if counters[keyPath: map].count < Self.mapLimit {
-            counters[keyPath: map][key] = tokens
+        if let place = counts.index(forKey: key) {
+            let used = counts.values[place]
+            counts.values[place] = TokenUsage(input: used.input + tokens.input, output: used.output + tokens.output)
+        } else if counts.count < mapLimit {
+            counts[key] = tokens
         }
     }
 }
