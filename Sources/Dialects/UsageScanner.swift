@@ -9,6 +9,13 @@ package struct UsageScanner {
     private enum Member {
         case none, usage, error, promptTokens, toolUseTokens, candidatesTokens, thoughtsTokens, completionTokens, total
     }
+    private static let counts: [(name: StaticString, member: Member)] = [
+        ("promptTokenCount", .promptTokens), ("prompt_tokens", .promptTokens),
+        ("toolUsePromptTokenCount", .toolUseTokens), ("candidatesTokenCount", .candidatesTokens),
+        ("thoughtsTokenCount", .thoughtsTokens), ("completion_tokens", .completionTokens),
+        ("totalTokenCount", .total), ("total_tokens", .total),
+    ]
+
     private struct Counts {
         var prompt: Int?
         var toolUse = 0
@@ -133,15 +140,7 @@ package struct UsageScanner {
     private func memberNamedByText() -> Member {
         if usageDepth > 0 {
             guard depth == usageDepth else { return .none }
-            return switch lexer.decodedText {
-            case "promptTokenCount", "prompt_tokens": .promptTokens
-            case "toolUsePromptTokenCount": .toolUseTokens
-            case "candidatesTokenCount": .candidatesTokens
-            case "thoughtsTokenCount": .thoughtsTokens
-            case "completion_tokens": .completionTokens
-            case "totalTokenCount", "total_tokens": .total
-            default: .none
-            }
+            return Self.counts.first { lexer.textEquals($0.name) }?.member ?? .none
         }
         guard depth == memberDepth else { return .none }
         if lexer.textEquals("usageMetadata") || lexer.textEquals("usage") { return .usage }
