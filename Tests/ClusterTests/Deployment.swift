@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import TestSupport
 
 /// A running system: simulator, Redis where wanted, and so many gateways, each a process of its own.
@@ -33,7 +34,7 @@ final class Deployment: Sendable {
     let links: RedisLinks?
     let ports: [Int]
     let balancerPort: Int?
-    private let gatewayProcesses: Box<[ServerProcess]>
+    private let gatewayProcesses: Mutex<[ServerProcess]>
     private let balancer: ServerProcess?
 
     static func start(_ options: Options) async throws -> Deployment {
@@ -106,11 +107,11 @@ final class Deployment: Sendable {
         self.links = links
         self.ports = ports
         self.balancerPort = balancerPort
-        self.gatewayProcesses = Box(gateways)
+        self.gatewayProcesses = Mutex(gateways)
         self.balancer = balancer
     }
 
-    var gateways: [ServerProcess] { gatewayProcesses.value }
+    var gateways: [ServerProcess] { gatewayProcesses.withLock { $0 } }
 
     /// Where clients call: the balancer, else the first gateway.
     var address: String { "http://127.0.0.1:\(balancerPort ?? ports[0])" }
@@ -122,7 +123,7 @@ final class Deployment: Sendable {
     /// Starts a replica again that was stopped or killed.
     func restart(_ replica: Int) async throws {
         let process = try Self.launch(directory.path(Self.fileName(port: ports[replica])), options: options)
-        gatewayProcesses.update { $0[replica] = process }
+        gatewayProcesses.withLock { $0[replica] = process }
         try await process.waitUntilAccepting(port: ports[replica])
         try await waitUntilReady(replica)
     }
@@ -218,16 +219,4 @@ final class Deployment: Sendable {
         }
         return text
     }
-}
-
-/// A value behind a lock.
-final class Box<Value: Sendable>: Sendable {
-    private let lock: NSLock = NSLock()
-    nonisolated(unsafe) private var stored: Value  // Every access holds the lock.
-
-    init(_ value: Value) { stored = value }
-
-    var value: Value { lock.withLock { stored } }
-
-    func update(_ change: (inout Value) -> Void) { lock.withLock { change(&stored) } }
 }
