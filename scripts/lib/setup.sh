@@ -3,8 +3,8 @@
 
 # Headers and libraries that the build needs.
 build_packages=(libcurl4-openssl-dev libhiredis-dev libpq-dev libssl-dev)
-# Servers that scripts/run starts.
-server_packages=(curl haproxy postgresql redis-server)
+# Servers that scripts/run starts, and the time zones that a quota's reset is told in.
+server_packages=(curl haproxy postgresql redis-server tzdata)
 python_packages=(python3 python3-venv)
 
 # Swift is not in Debian: it must be there already.
