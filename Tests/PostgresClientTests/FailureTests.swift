@@ -1,13 +1,10 @@
-import Logging
 import PostgresClient
 import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(2))) struct FailureTests {
     private static func pool(_ url: String, maxWait: Duration = .seconds(10)) throws -> PostgresPool {
-        var limits = PoolLimits(size: 4, overflow: 4)
-        limits.maxWait = maxWait
-        return PostgresPool(endpoint: try PostgresEndpoint(url: url), limits: limits, logger: Logger(label: "test"))
+        try PostgresPool.small(url, size: 4, overflow: 4, maxWait: maxWait)
     }
 
     @Test("Postgres killed in mid-use: what ran fails at once, and the pool is back when Postgres is")
@@ -15,7 +12,7 @@ import Testing
         let server = try await PostgresServer.start()
         let pool = try Self.pool(server.url)
         try await pool.query("CREATE TABLE entry (number bigint)")
-        let running = (0..<4).map { _ in Task { try await pool.query("SELECT pg_sleep(60)") } }
+        let running = (0..<4).map { _ in Task { try await pool.query(EndlessStatement.sql) } }
         try await eventually("all run") { await pool.counts.inUse == 4 }
         try await server.kill()
         for task in running {
@@ -53,13 +50,12 @@ import Testing
     @Test("Of connections that hang no more are tried than there is time for")
     func hangingConnections() async throws {
         let server = try await PostgresServer.start()
-        var limits = PoolLimits(size: 5, overflow: 0)
-        limits.probeAfter = .zero
-        limits.maxWait = .seconds(2)
-        let pool = PostgresPool(
-            endpoint: try PostgresEndpoint(url: server.url),
-            limits: limits,
-            logger: Logger(label: "test")
+        let pool = try PostgresPool.small(
+            server.url,
+            size: 5,
+            overflow: 0,
+            maxWait: .seconds(2),
+            probeAfter: .zero
         )
         func lend(_ count: Int) async throws {
             guard count > 0 else { return }

@@ -16,11 +16,7 @@ import Testing
     func transactionMode() async throws {
         let server = try await PostgresServer.start()
         let bouncer = try await PgBouncer(before: server, serverConnections: 2)
-        let pool = PostgresPool(
-            endpoint: try PostgresEndpoint(url: bouncer.url),
-            limits: PoolLimits(size: 8, overflow: 8),
-            logger: Logger(label: "test")
-        )
+        let pool = try PostgresPool.small(bouncer.url, size: 8, overflow: 8)
         try await pool.migrate(Self.migrations, logger: Logger(label: "test"))
         try await withThrowingTaskGroup(of: Void.self) { group in
             for number in 1...50 {
@@ -38,12 +34,11 @@ import Testing
         }
         #expect(try await server.sql("SELECT count(*), sum(number) FROM entry") == "101|0")
 
-        let sleeping = Task { try await pool.query("SELECT pg_sleep(60)") }
-        let running = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'SELECT pg_sleep(%'"
-        try await eventually("it runs") { try await server.sql(running) == "1" }
-        sleeping.cancel()
-        await #expect(throws: PostgresError.cancelled) { try await sleeping.value }
-        try await eventually("it has stopped") { try await server.sql(running) == "0" }
+        let query = Task { try await pool.query(EndlessStatement.sql) }
+        try await eventually("it runs") { try await server.sql(EndlessStatement.count) == "1" }
+        query.cancel()
+        await #expect(throws: PostgresError.cancelled) { try await query.value }
+        try await eventually("it has stopped") { try await server.sql(EndlessStatement.count) == "0" }
 
         await pool.close()
         try await bouncer.stop()
