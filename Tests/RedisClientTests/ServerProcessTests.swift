@@ -4,6 +4,9 @@ import Testing
 
 @Suite("A server process of a test", .timeLimit(.minutes(1)))
 struct ServerProcessTests {
+    /// Does nothing until it is ended, as each test does; for ten minutes where the tests themselves were killed.
+    private static let idle = ["sleep", "600"]
+
     @Test("Its output and exit status can be read")
     func result() async throws {
         let result = try await run(["sh", "-c", "echo out; echo problem >&2; exit 3"])
@@ -25,7 +28,7 @@ struct ServerProcessTests {
 
     @Test("The child is killed when whoever started it lets go")
     func letGo() async throws {
-        var process: ServerProcess? = try ServerProcess(["sleep", "600"])
+        var process: ServerProcess? = try ServerProcess(Self.idle)
         let identifier = try #require(process?.processIdentifier)
         #expect(kill(identifier, 0) == 0)
         process = nil
@@ -34,14 +37,14 @@ struct ServerProcessTests {
 
     @Test("A child that ignores SIGTERM is killed after the limit")
     func stubborn() async throws {
-        let process = try ServerProcess(["sh", "-c", "trap '' TERM; echo ready; while :; do sleep 1; done"])
+        let process = try ServerProcess(["sh", "-c", "trap '' TERM; echo ready; exec sleep 600"])
         try await process.waitUntilLogged("ready")
         #expect(try await process.terminate(within: .milliseconds(50)) == 128 + SIGKILL)
     }
 
     @Test("SIGINT reaches a child that does not handle it")
     func interrupt() async throws {
-        let process = try ServerProcess(["sleep", "600"])
+        let process = try ServerProcess(Self.idle)
         // Before, it is the shell that ignores the signal.
         try await eventually("sleep runs") {
             try String(contentsOfFile: "/proc/\(process.processIdentifier)/comm", encoding: .utf8) == "sleep\n"

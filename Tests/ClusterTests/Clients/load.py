@@ -63,7 +63,7 @@ async def batch(group):
     tasks = []
     for number in range(group["count"]):
         tasks.append(asyncio.create_task(call(group, number)))
-        # Without an interval too: the groups take turns.
+        # The pace that the test asks for. Without one too, so that the groups take turns.
         await asyncio.sleep(group.get("every") or 0)
     await asyncio.gather(*tasks)
 
