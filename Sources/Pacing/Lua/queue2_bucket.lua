@@ -5,6 +5,7 @@ local function width(b) return floor((b.per[1] + SUB - 1) / SUB) end
 local function life(b) return b.per[1] + b.guard[1] end
 local function effective(b) return b.learned > 0 and min(b.limit[1], b.learned) or b.limit[1] end
 local function effectiveBurst(b) return floor((b.burst[1] * effective(b) + b.limit[1] - 1) / b.limit[1]) end
+local function resetAfter(b) return b.nextReset > b.reset and b.nextReset or b.reset + b.per[1] end
 local function isLong(b) return b.per[1] > SHORT or b.reset > 0 end
 local function subWindow(b, index) return b.name .. NUL .. format('%.0f', index) end
 
@@ -115,7 +116,7 @@ local function advanceBucket(b)
   if b.reset > 0 then
     if now >= b.reset + SKEW then
       b.used, b.late, b.began = b.late, 0, b.reset
-      b.reset = b.nextReset > b.reset and b.nextReset or b.reset + b.per[1]
+      b.reset = resetAfter(b)
     end
     return
   end
@@ -212,7 +213,10 @@ local function ready(b, wanted, open)
   local whole = effective(b)
   local amount = min(wanted, whole)
   local short = b.used + amount - whole
-  if b.reset > 0 then return max(b.hold, short > 0 and b.reset + SKEW or 0) end
+  if b.reset > 0 then
+    if short <= 0 then return b.hold end
+    return max(b.hold, (b.late + amount <= whole and b.reset or resetAfter(b)) + SKEW)
+  end
   local paced, atOnce = 0, effectiveBurst(b)
   if atOnce >= amount and amount > atOnce - b.used and atOnce < whole then
     local gap = gapOf(b, amount)
@@ -239,7 +243,10 @@ local function ready(b, wanted, open)
 end
 
 local function room(b, time)
-  if b.reset > 0 then return effective(b) - b.used + (time >= b.reset + SKEW and b.used or 0) end
+  if b.reset > 0 then
+    if time < b.reset + SKEW then return effective(b) - b.used end
+    return effective(b) - (time < resetAfter(b) + SKEW and b.late or 0)
+  end
   local edge, back = floor((time - life(b)) / width(b)), 0
   for i, sum in ipairs(b.coarse) do
     local block = b.base + i - 1
@@ -298,8 +305,9 @@ local function span(b, units)
   if b.reset > 0 then
     local free = whole - b.used
     if units <= free then return held end
-    local later = max(0, ceil((units - free) / whole) - 1)
-    return max(held, (b.reset + SKEW - now) + later * b.per[1])
+    local rest = units - free - (whole - b.late)
+    if rest <= 0 then return max(held, b.reset + SKEW - now) end
+    return max(held, (resetAfter(b) + SKEW - now) + (ceil(rest / whole) - 1) * b.per[1])
   end
   local windows = max(0, ceil(units / whole) - 1)
   local back = untilBack(b, units - windows * whole - (whole - b.used))

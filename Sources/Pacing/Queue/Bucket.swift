@@ -69,6 +69,8 @@ struct Bucket: Sendable {
     var effective: Int { learned > 0 ? min(limit.value, learned) : limit.value }
     /// The burst, as a part of the limit that holds.
     var effectiveBurst: Int { (burst.value * effective + limit.value - 1) / limit.value }
+    /// Of a calendar window: the reset after the next one.
+    var resetAfter: Micros { nextReset > reset ? nextReset : reset + per.value }
     var isLong: Bool { per.value > Pace.short || reset > 0 }
 
     mutating func state(_ figures: BucketFigures, now: Micros) {
@@ -150,7 +152,7 @@ struct Bucket: Sendable {
                 used = late
                 late = 0
                 began = reset
-                reset = nextReset > reset ? nextReset : reset + per.value
+                reset = resetAfter
             }
             return
         }

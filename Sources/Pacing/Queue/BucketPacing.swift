@@ -35,7 +35,10 @@ extension Bucket {
         let all = effective
         let amount = min(wanted, all)
         var short = used + amount - all
-        if reset > 0 { return max(hold, short > 0 ? reset + Pace.calendarSkew : 0) }
+        if reset > 0 {
+            guard short > 0 else { return hold }
+            return max(hold, (late + amount <= all ? reset : resetAfter) + Pace.calendarSkew)
+        }
         var paced: Micros = 0
         let atOnce = effectiveBurst
         if atOnce >= amount, amount > atOnce - used, atOnce < all {
@@ -64,7 +67,10 @@ extension Bucket {
 
     /// So many units are free at that time if none goes before.
     func room(at time: Micros) -> Int {
-        if reset > 0 { return effective - used + (time >= reset + Pace.calendarSkew ? used : 0) }
+        if reset > 0 {
+            if time < reset + Pace.calendarSkew { return effective - used }
+            return effective - (time < resetAfter + Pace.calendarSkew ? late : 0)
+        }
         let edge = (time - life) / width
         var back = 0
         for (offset, sum) in coarse.enumerated() {

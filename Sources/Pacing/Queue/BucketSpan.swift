@@ -8,8 +8,10 @@ extension Bucket {
         if reset > 0 {
             let free = Double(effective - used)
             if units <= free { return held }
-            let later = max(0, ((units - free) / all).rounded(.up) - 1)
-            return max(held, Double(reset + Pace.calendarSkew - now) + later * Double(per.value))
+            let rest = units - free - (all - Double(late))
+            if rest <= 0 { return max(held, Double(reset + Pace.calendarSkew - now)) }
+            let later = (rest / all).rounded(.up) - 1
+            return max(held, Double(resetAfter + Pace.calendarSkew - now) + later * Double(per.value))
         }
         let windows = max(0, (units / all).rounded(.up) - 1)
         let back = untilBack(units - windows * all - Double(effective - used), now: now)

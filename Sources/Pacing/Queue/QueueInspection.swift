@@ -90,30 +90,53 @@ extension QueueState {
         return (ticket, fits)
     }
 
-    /// Lanes whose head has room in all its buckets at that time, where no head that has none needs one of them.
-    ///
-    /// - Parameter counts: whether a lane's head may be waited for.
-    /// - Returns: whether it is due too, as the buckets' spreading has it.
-    package func lanesThatFit(at time: Micros, counts: (LaneKey) -> Bool) -> [(key: LaneKey, isDue: Bool)] {
+    /// The first call of a lane that waits.
+    package struct Head {
+        package let ticket: QueueTicket
+        /// When its buckets let it go, by their windows, holds, pauses and spreading, if nothing happens until then.
+        package let fits: Micros
+        /// Lanes ahead of it whose heads it would delay: what they need is kept for them.
+        package let behind: [LaneKey]
+    }
+
+    /// In order, the next one first; empty while all stands still.
+    package func heads(at time: Micros) -> [Head] {
         guard rollCall == nil, !isPaused else { return [] }
         var copy = self
         copy.now = time
         copy.advanced = []
         copy.heads = [:]
-        var blocked: Set<Int> = []
-        var free: [(lane: Lane, isDue: Bool)] = []
-        for lane in copy.lanes where lane.waiting > 0 && counts(lane.key) {
-            let ticket = copy.head(of: lane.key)
-            var fits = true
-            var isDue = true
-            for (bucket, cost) in zip(lane.buckets, ticket.costs) {
-                copy.advance(bucket)
-                let now = copy.buckets[bucket]
-                if now.hold > time || now.paused || now.used + min(cost, now.effective) > now.effective { fits = false }
-                if now.ready(cost, now: time) > time { isDue = false }
-            }
-            if fits { free.append((lane, isDue)) } else { blocked.formUnion(lane.buckets) }
+        for lane in copy.lanes where lane.waiting > 0 {
+            for bucket in lane.buckets { copy.advance(bucket) }
         }
-        return free.filter { blocked.isDisjoint(with: $0.lane.buckets) }.map { ($0.lane.key, $0.isDue) }
+        var kept: [Int: (units: Int, spare: Int, by: [LaneKey])] = [:]
+        var heads: [Head] = []
+        for lane in copy.order().map({ copy.lanes[$0] }) {
+            let ticket = copy.head(of: lane.key)
+            let needs = zip(lane.buckets, ticket.costs).map { (bucket: $0, cost: $1, before: kept[$0]?.units ?? 0) }
+            let behind = needs.flatMap { need in kept[need.bucket].map { need.cost > $0.spare ? $0.by : [] } ?? [] }
+            let fits = needs.reduce(time) { max($0, copy.buckets[$1.bucket].ready($1.cost, now: time)) }
+            heads.append(Head(ticket: ticket, fits: fits, behind: behind))
+            let isHeldUp = fits > time || !behind.isEmpty
+            let isSoon = needs.allSatisfy { $0.before == 0 || $0.cost + $0.before <= copy.buckets[$0.bucket].effective }
+            guard isHeldUp, isSoon else { continue }
+            let after = needs.reduce(time) { max($0, copy.buckets[$1.bucket].ready($1.cost + $1.before, now: time)) }
+            for need in needs {
+                let units = need.cost + need.before
+                let spare = min(kept[need.bucket]?.spare ?? .max, copy.buckets[need.bucket].room(at: after) - units)
+                kept[need.bucket] = (units, spare, (kept[need.bucket]?.by ?? []) + [lane.key])
+            }
+        }
+        return heads
+    }
+
+    /// When the buckets let that call go, if nothing happens until that time; nil: its lane is not known.
+    package func fits(_ ticket: QueueTicket, at time: Micros) -> Micros? {
+        guard let lane = laneIndex(ticket.lane) else { return nil }
+        return zip(lanes[lane].buckets, ticket.costs).reduce(time) { fits, need in
+            var bucket = buckets[need.0]
+            bucket.advance(now: time)
+            return max(fits, bucket.ready(need.1, now: time))
+        }
     }
 }

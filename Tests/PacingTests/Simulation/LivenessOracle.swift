@@ -8,21 +8,25 @@ final class LivenessOracle {
 
     private let world: World
     private let store: SimulatedStore
-    /// Since when a lane's head could go and did not: by its buckets' room, and by their pace too.
-    private var free: [LaneKey: Micros] = [:]
-    private var due: [LaneKey: Micros] = [:]
+    /// When the head of a lane is due.
+    private struct Due {
+        var head: QueueTicket
+        /// By its buckets, as first reckoned since anything changed them.
+        var fits: Micros
+        /// When the last of those goes who are ahead of it and whom it would delay.
+        var kept: Micros = 0
+        var began: Micros = 0
+    }
+
+    private var due: [LaneKey: Due] = [:]
+    /// The store's state at the last look, and when all had been disturbed by then.
+    private var former: (state: QueueState, disturbedAt: Micros)?
     /// Since when the store counts other waiters than the replica has.
     private var mismatch: [String: Micros] = [:]
-    private let longest: Micros
-    /// What a call needs elsewhere may be kept until a bucket that is spread lets it go.
-    private let spread: Micros
 
-    init(world: World, store: SimulatedStore, configuration: ScheduleConfiguration) {
+    init(world: World, store: SimulatedStore) {
         self.world = world
         self.store = store
-        longest = configuration.buckets.values.filter { $0.reset == nil }.map(\.per.micros).max() ?? 0
-        let all = Array(configuration.buckets.values) + Array(configuration.older.values)
-        spread = all.filter { $0.reset == nil && $0.burst < $0.limit }.map(\.per.micros).max() ?? 0
     }
 
     func look() {
@@ -37,17 +41,40 @@ final class LivenessOracle {
             for waiter in replica.agent.waiters.values { waiting.insert(waiter.ticket.lane) }
         }
         guard store.isUp, store.errorsUntil <= world.time, !waiting.isEmpty else {
-            free = [:]
             due = [:]
+            former = nil
             return
         }
-        let lanes = store.state.lanesThatFit(at: store.now) { waiting.contains($0) }
-        let silent = silentSince
-        // Urgent calls may take the slots of one that is spread, for a while.
-        check(&free, lanes.map(\.key), within: Self.patience + longest) { _ in max(store.lastServed, silent) }
-        check(&due, lanes.filter(\.isDue).map(\.key), within: Self.patience + spread) {
-            max(store.served[$0] ?? 0, silent)
+        // By a clock that jumped, nothing that was reckoned before holds.
+        if former?.disturbedAt != store.disturbedAt {
+            due = [:]
+            former = nil
         }
+        let silent = silentSince
+        let heads = store.state.heads(at: store.now)
+        due = due.filter { entry in heads.contains { $0.ticket.lane == entry.key } }
+        for head in heads {
+            let key = head.ticket.lane
+            var entry = reckon(head)
+            entry.kept = head.behind.reduce(entry.kept) { max($0, due[$1]?.began ?? 0) }
+            entry.began = max(entry.fits, entry.kept, store.served[key] ?? 0, silent)
+            due[key] = entry
+            if waiting.contains(key), world.time - entry.began > Self.patience {
+                world.fail("stuck: \(key) could go since \(World.seconds(entry.began))")
+            }
+        }
+        former = (store.state, store.disturbedAt)
+    }
+
+    /// What is due stays due as long as it is so at each look. What is not may become due later only where something
+    /// happened to its buckets.
+    private func reckon(_ head: QueueState.Head) -> Due {
+        let fits = head.fits - store.now + world.time
+        guard var entry = due[head.ticket.lane] else { return Due(head: head.ticket, fits: fits) }
+        let isUntouched = entry.head == head.ticket && former?.state.fits(head.ticket, at: store.now) == head.fits
+        entry.fits = isUntouched || fits <= world.time ? min(entry.fits, fits) : fits
+        entry.head = head.ticket
+        return entry
     }
 
     /// What was kept for a waiter of a paused replica was due to others from the last word of it on: what it had sent
@@ -56,20 +83,6 @@ final class LivenessOracle {
         store.replicas.values.reduce(0) { latest, replica in
             guard !replica.isAble, store.state.waiting(of: replica.id) > 0 else { return latest }
             return max(latest, store.heard[replica.id] ?? 0)
-        }
-    }
-
-    private func check(
-        _ since: inout [LaneKey: Micros],
-        _ lanes: [LaneKey],
-        within patience: Micros,
-        served: (LaneKey) -> Micros
-    ) {
-        for key in Array(since.keys) where !lanes.contains(key) { since[key] = nil }
-        for key in lanes {
-            let began = max(since[key] ?? world.time, served(key))
-            since[key] = began
-            if world.time - began > patience { world.fail("stuck: \(key) could go since \(World.seconds(began))") }
         }
     }
 

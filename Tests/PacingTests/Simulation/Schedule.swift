@@ -41,7 +41,7 @@ final class Schedule {
             jitter: configuration.guardInterval,
             sabotage: sabotage
         )
-        liveness = LivenessOracle(world: world, store: store, configuration: configuration)
+        liveness = LivenessOracle(world: world, store: store)
         settings = QueueSettings(upstream: "sim", policy: configuration.policy)
         eventsLeft = configuration.events.count
     }
