@@ -61,6 +61,37 @@ import Testing
         #expect(rounds >= 4)
     }
 
+    @Test("While thousands enter again, who leaves is gone with the next call")
+    func leavesFirst() {
+        let bucket = BucketSpec(name: "rpm", limit: 1, per: .seconds(60), burst: 1)
+        var pair = Pair()
+        for number in 0..<3000 { pair.enter(number, bucket) }
+        while pair.answer() > 0 {}
+        pair.agent.missed(now: pair.now)
+        pair.agent.flush()
+        pair.agent.leave(WaiterID(value: 2999), now: pair.now)
+        pair.agent.leave(WaiterID(value: 2998), now: pair.now)
+        pair.enter(3000, bucket)
+        #expect(pair.store.waiting(of: "replica") == 2999)
+        for _ in 0..<2 { pair.answer() }
+        #expect(pair.store.waiting(of: "replica") == 2997)
+        while pair.answer() > 0 {}
+        #expect(pair.store.waiting(of: "replica") == 2998)
+    }
+
+    @Test("Who leaves before it was told of is never entered")
+    func leavesAtOnce() {
+        let bucket = BucketSpec(name: "rpm", limit: 1, per: .seconds(60), burst: 1)
+        var pair = Pair()
+        for number in 0..<3 { pair.enter(number, bucket) }
+        pair.agent.leave(WaiterID(value: 1), now: pair.now)
+        pair.agent.flush()
+        let entering = pair.agent.calls.flatMap(\.operations).count { if case .enter = $0 { true } else { false } }
+        #expect(entering == 2)
+        while pair.answer() > 0 {}
+        #expect(pair.store.waiting(of: "replica") == 1)
+    }
+
     @Test("Where no answer comes for a while the next few are sent all the same")
     func unanswered() {
         let bucket = BucketSpec(name: "rpm", limit: 1000, per: .seconds(60), burst: 500)

@@ -1,3 +1,5 @@
+internal import DequeModule
+
 /// Calls to the store, or to this replica's own pacing.
 extension AgentState {
     /// Takes what is pending, in calls of a bounded size, and no more of it at a time: Redis answers calls that it finds
@@ -11,14 +13,14 @@ extension AgentState {
         var room = max(0, Self.itemsAtOnce - flying.reduce(0) { $0 + $1.items.count })
         // Nothing was answered for a while: not for want of time.
         if latest > lastCall + Self.longestCall { room = max(room, Self.itemsAtOnce) }
-        if isEnding { room = pending.count }
-        while !pending.isEmpty && room > 0 || owesCall {
+        if isEnding { room = pending.count + entering.count }
+        while !(pending.isEmpty && entering.isEmpty) && room > 0 || owesCall {
+            let items = takeItems(atMost: min(room, Self.itemsAtOnce))
+            guard owesCall || !items.isEmpty else { break }
             owesCall = false
             number += 1
-            let items = Array(pending.prefix(min(room, Self.itemsAtOnce)))
             room -= items.count
             lastCall = latest
-            pending.removeFirst(items.count)
             let flight = Flight(number: number, items: items)
             flying.append(flight)
             calls.append(call(flight))
@@ -27,8 +29,18 @@ extension AgentState {
 
     /// Something is pending that cannot wait for another call.
     private var isUrgent: Bool {
-        pending.count >= Self.itemsAtOnce
+        !entering.isEmpty || pending.count >= Self.itemsAtOnce
             || pending.contains { if case .leave = $0.operation { false } else { true } }
+    }
+
+    /// Who enters comes last, and only who still waits.
+    private mutating func takeItems(atMost count: Int) -> [Item] {
+        var items = Array(pending.prefix(count))
+        pending.removeFirst(items.count)
+        while items.count < count, let item = entering.popFirst() {
+            if let id = item.waiter, waiters[id] != nil { items.append(item) }
+        }
+        return items
     }
 
     func call(_ flight: Flight) -> QueueCall {
@@ -49,13 +61,13 @@ extension AgentState {
     /// Whatever was lost: enters all again, at their old places.
     mutating func resync(now: Micros) {
         var underWay: Set<WaiterID> = []
-        for item in flying.flatMap(\.items) + pending {
+        for item in flying.flatMap(\.items) + entering {
             if case .enter = item.operation, let id = item.waiter { underWay.insert(id) }
         }
         for waiting in waiters.values.sorted(by: { $0.ticket < $1.ticket })
         where !underWay.contains(waiting.waiter.id) {
             let enter = QueueOperation.enter(waiting.ticket, patience: nil)
-            pending.append(Item(operation: enter, waiter: waiting.waiter.id, lane: waiting.waiter.lane))
+            entering.append(Item(operation: enter, waiter: waiting.waiter.id, lane: waiting.waiter.lane))
         }
         counters.resyncs += 1
     }

@@ -11,36 +11,12 @@ extension AgentState {
         latest = now
         let jumped = !learnTime(reply, sent: sent, now: now)
         seen = max(seen, reply.seq)
-        // What the store told before it was lost is what a roll call asks for; by a clock that jumped, buckets have let go of
-        // what still counts.
-        let isLasting = reply.rollCall == nil && !jumped
-        if reply.peers != nil, isLasting { told.removeAll(keepingCapacity: true) }
-        if reply.peers != nil {
-            expected = expected.filter { $0.value.at + $0.value.wait > now }
-            if isLasting { pauses = reply.pauses }
-        }
-        for bucket in reply.buckets where isLasting { told[bucket.name] = bucket }
-        if reply.peers != nil, isLasting, wasConnected { compareFigures(reply.buckets, now: now) }
+        let mine = land(reply)
+        learnBuckets(reply, jumped: jumped, comparing: wasConnected, now: now)
         inRollCall = reply.rollCall != nil
-        if let peers = reply.peers {
-            count(peers, inRollCall: reply.rollCall != nil, now: now)
-            if isLasting, peers.full > 0 { full = max(full ?? 0, now - (reply.now - peers.full)) }
-        }
-        var mine: Flight?
-        while let first = flying.first, reply.number > 0, first.number <= reply.number {
-            mine = first.number == reply.number ? first : nil
-            flying.removeFirst()
-        }
-        let asked = RollCallAsked(run: run, epoch: reply.epoch)
-        if let told = toldInRollCall, told.run != run || reply.rollCall != nil && told != asked {
-            // The store is another, or fell back, within the roll call; no number that it told shows whether it knows that.
-            seen = max(seen, reply.seq + 1)
-        }
-        let isCounted = mine?.items.contains(where: \.operation.isCounted) == true
-        if reply.rollCall == nil || toldInRollCall != asked { toldInRollCall = nil }
-        if reply.rollCall != nil, isCounted { toldInRollCall = asked }
+        noteBookings(of: mine, reply)
         if owesUse, mine != nil { owesUse = isTellingUse }
-        if isLasting, !untold.isEmpty, !owesUse {
+        if reply.rollCall == nil, !jumped, !untold.isEmpty, !owesUse {
             let names = Set(reply.buckets.map(\.name))
             untold.removeAll { $0.isTold(by: reply, names) }
         }
@@ -68,6 +44,53 @@ extension AgentState {
         schedule(reply, now: now)
     }
 
+    /// - Returns: what the answer is to; nil where a later one was answered before.
+    private mutating func land(_ reply: QueueReply) -> Flight? {
+        var mine: Flight?
+        while let first = flying.first, reply.number > 0, first.number <= reply.number {
+            mine = first.number == reply.number ? first : nil
+            flying.removeFirst()
+        }
+        return mine
+    }
+
+    /// What the store told before it was lost is what a roll call asks for; by a clock that jumped, buckets have let go of
+    /// what still counts.
+    private mutating func learnBuckets(_ reply: QueueReply, jumped: Bool, comparing: Bool, now: Micros) {
+        let isLasting = reply.rollCall == nil && !jumped
+        if let peers = reply.peers {
+            expected = expected.filter { $0.value.at + $0.value.wait > now }
+            if isLasting {
+                told.removeAll(keepingCapacity: true)
+                learn(reply.pauses)
+                if peers.full > 0 { full = max(full ?? 0, now - (reply.now - peers.full)) }
+            }
+            count(peers, inRollCall: reply.rollCall != nil, now: now)
+        }
+        guard isLasting else { return }
+        for bucket in reply.buckets { told[bucket.name] = bucket }
+        if reply.peers != nil, comparing { compareFigures(reply.buckets, now: now) }
+    }
+
+    /// But for orders that are on their way to the store.
+    private mutating func learn(_ told: [QuotaPause]) {
+        var ordered: Set<String> = []
+        for case .pause(let quota, _) in (flying.flatMap(\.items) + pending).map(\.operation) { ordered.insert(quota) }
+        pauses = told.filter { !ordered.contains($0.quota) } + pauses.filter { ordered.contains($0.quota) }
+    }
+
+    /// Of what a roll call heard of that counts only when it is over, no number shows whether the store still knows it.
+    private mutating func noteBookings(of mine: Flight?, _ reply: QueueReply) {
+        let asked = RollCallAsked(run: run, epoch: reply.epoch)
+        if let told = toldInRollCall, told.run != run || reply.rollCall != nil && told != asked {
+            // The store is another, or fell back, within the roll call.
+            seen = max(seen, reply.seq + 1)
+        }
+        if reply.rollCall == nil || toldInRollCall != asked { toldInRollCall = nil }
+        let isCounted = mine?.items.contains(where: \.operation.isCounted) == true
+        if reply.rollCall != nil, isCounted { toldInRollCall = asked }
+    }
+
     private mutating func count(_ living: QueueReply.Peers, inRollCall: Bool, now: Micros) {
         guard inRollCall else {
             peers = living
@@ -84,6 +107,8 @@ extension AgentState {
     private mutating func learnTime(_ reply: QueueReply, sent: Micros, now: Micros) -> Bool {
         let before = clock.latest(at: now)
         let isAnother = epoch != reply.epoch
+        let asked = epoch.map { RollCallAsked(run: run, epoch: $0) }
+        let isAnswered = reply.rollCall == nil && asked != nil && answeredRollCall == asked
         var isOlder = false
         if isAnother {
             clock.forget()
@@ -98,7 +123,14 @@ extension AgentState {
             tellJump(reply.epoch)
             return false
         }
-        if isAnother, let before, let after = clock.latest(at: now) { moveTold(by: after - before) }
+        if isAnother, let before, let after = clock.latest(at: now) {
+            moveTold(by: after - before)
+            if isAnswered, reply.now > before + StoreClock.tolerance {
+                // It jumped after this replica's answer, from which the buckets were rebuilt.
+                tellJump(reply.epoch)
+                return false
+            }
+        }
         // Fallen back to before a clock's jump: what it holds is by the old clock.
         if isOlder { tellJump(reply.epoch) }
         return !isOlder
@@ -130,23 +162,28 @@ extension AgentState {
     /// The store holds more tickets: all out, then in again. Fewer: in again.
     private mutating func compareCount(_ reply: QueueReply, now: Micros) {
         // Counts can be compared only where nothing is on its way; a busy replica seldom sees that.
-        guard flying.isEmpty, pending.isEmpty else { return }
+        guard flying.isEmpty, pending.isEmpty, entering.isEmpty else { return }
         guard reply.mine != waiters.count else {
-            mismatchSince = nil
+            mismatch = nil
             return
         }
-        guard let since = mismatchSince else {
-            mismatchSince = now
+        guard let (since, seq) = mismatch else {
+            mismatch = (now, reply.seq)
             nextCall = min(nextCall, now + Self.mismatchPatience + 1000)
             return
         }
         guard now > since + Self.mismatchPatience else { return }
-        mismatchSince = nil
         if reply.mine > waiters.count {
             pending.append(Item(operation: .reset))
-        } else {
+        } else if reply.seq == seq || now > since + Self.longestMismatch {
             resync(now: now)
+        } else {
+            // A slot may be on its way to one of them.
+            mismatch?.seq = reply.seq
+            nextCall = min(nextCall, now + Self.mismatchInterval)
+            return
         }
+        mismatch = nil
     }
 
     private mutating func answerRollCall(_ reply: QueueReply, jumped: Bool, now: Micros) {
@@ -177,10 +214,11 @@ extension AgentState {
                 told: told[figures.name]?.used ?? 0,
                 since: since[figures.name] ?? 0,
                 learned: told[figures.name]?.learned ?? 0,
+                hold: told[figures.name]?.hold ?? 0,
                 sent: uses
             )
         }
-        for bucket in told.values where reports[bucket.name] == nil && (bucket.used > 0 || bucket.learned != nil) {
+        for bucket in told.values where reports[bucket.name] == nil && bucket.isWorthTelling(at: time) {
             let figures = BucketFigures(
                 name: bucket.name,
                 limit: bucket.limit,
@@ -194,6 +232,7 @@ extension AgentState {
                 told: bucket.used,
                 since: 0,
                 learned: bucket.learned ?? 0,
+                hold: bucket.hold,
                 sent: []
             )
         }
@@ -202,7 +241,7 @@ extension AgentState {
 
     private mutating func schedule(_ reply: QueueReply, now: Micros) {
         // Any call confirms a push and asks again for what is due.
-        if reply.rollCall == nil, mismatchSince == nil { nextCall = Pace.never }
+        if reply.rollCall == nil, mismatch == nil { nextCall = Pace.never }
         nextSlot = (Pace.never, Pace.never)
         if let due = reply.due, due < Pace.never { nextSlot = (now + max(500, due - reply.now), due) }
     }
@@ -211,7 +250,8 @@ extension AgentState {
         latest = now
         switch push {
         case .rollCall:
-            if mode == .connected { owesCall = true }
+            // Also where one came of whom the others have to know.
+            if mode == .connected { (owesCall, nextBeat) = (true, min(nextBeat, now)) }
         case .relieved(let due):
             if nextSlot.due == due { nextSlot = (Pace.never, Pace.never) }
         case .grant(let ticket, let stamp, let seq):
@@ -326,4 +366,9 @@ extension AgentState {
         let item = Item(operation: .back(ticket, stamp, requeue: requeue))
         if life == 0 { pending.append(item) } else { callLocal([item], now: now) }
     }
+}
+
+extension BucketState {
+    /// A store that lost it has to hear of it.
+    fileprivate func isWorthTelling(at time: Micros) -> Bool { used > 0 || learned != nil || hold > time }
 }

@@ -36,8 +36,9 @@ extension AgentState {
         var items: [Item] = []
         for (grant, actual) in settlements {
             record(grant, actual)
-            let more = zip(actual, grant.waiter.costs).map { max(0, $0 - $1) }
-            if more.contains(where: { $0 > 0 }), let time = clock.latest(at: latest) {
+            let isShort = zip(actual, grant.waiter.costs).contains { $0 > $1 }
+            if isShort, let time = clock.latest(at: latest) {
+                let more = zip(actual, grant.waiter.costs).map { max(0, $0 - $1) }
                 untold.append(Untold(lane: grant.waiter.lane, costs: more, at: grant.deadline.micros, booked: time))
             }
             if grant.localLife == 0, grant.stamp.epoch == epoch {

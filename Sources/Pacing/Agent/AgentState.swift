@@ -60,6 +60,9 @@ package struct AgentState: Sendable {
     static let leaveWithin: Micros = 20_000
     /// How long the store's count of this replica's tickets may differ.
     static let mismatchPatience: Micros = 250_000
+    /// Slots that are on their way to it explain fewer, for so long at most; and how often it asks again meanwhile.
+    static let longestMismatch: Micros = 1_000_000
+    static let mismatchInterval: Micros = 20_000
     static let probeInterval: Micros = 200_000
     /// How long callers wait for the first connection, or for one that was lost under `closed`.
     static let connectPatience: Micros = 1_000_000
@@ -97,7 +100,10 @@ package struct AgentState: Sendable {
     var isStoreUp = false
     var run = ""
     var number = 0
+    /// What is to be told, but for who enters.
     var pending: [Item] = []
+    /// Who enters, and who asks for its place: thousands after a loss, so behind all else.
+    var entering: Deque<Item> = []
     var flying: Deque<Flight> = []
     var seen = 0
     var peers: QueueReply.Peers?
@@ -105,7 +111,8 @@ package struct AgentState: Sendable {
     var full: Micros?
     var deadlines = SortedSet<Deadline>()
     var positioned: Deque<WaiterID> = []
-    var mismatchSince: Micros?
+    /// Since when the store counts other tickets of this replica than it has, and how many bookings there had been then.
+    var mismatch: (since: Micros, seq: Int)?
     var answeredRollCall: RollCallAsked?
     var inRollCall = false
     /// In which roll call the store heard of bookings that it counts only when that is over.
@@ -212,7 +219,7 @@ package struct AgentState: Sendable {
         for _ in 0..<min(Self.estimatesPerBeat, positioned.count) {
             guard let id = positioned.popFirst(), let waiting = waiters[id] else { continue }
             positioned.append(id)
-            pending.append(Item(operation: .estimate(waiting.ticket), waiter: id))
+            entering.append(Item(operation: .estimate(waiting.ticket), waiter: id))
         }
     }
 
@@ -283,7 +290,7 @@ package struct AgentState: Sendable {
         local = pacing
         let operations = waiters.values.filter { pacing.fits($0.waiter) }.sorted { $0.ticket < $1.ticket }
             .map { Item(operation: .enter($0.ticket, patience: nil), waiter: $0.waiter.id, lane: $0.waiter.lane) }
-        pending.removeAll { $0.waiter != nil }
+        entering.removeAll()
         callLocal(operations, now: now)
         return true
     }
@@ -313,7 +320,7 @@ package struct AgentState: Sendable {
         local = nil
         localDue = Pace.never
         nextProbe = Pace.never
-        mismatchSince = nil
+        mismatch = nil
         for index in flying.indices {
             flying[index].items.removeAll { item in
                 guard case .enter = item.operation, let id = item.waiter else { return false }
@@ -321,8 +328,7 @@ package struct AgentState: Sendable {
             }
             calls.append(call(flying[index]))
         }
-        let kept = pending.filter { if case .enter = $0.operation { false } else { true } }
-        let entering = pending.filter { if case .enter = $0.operation { true } else { false } }
+        let kept = pending
         pending = []
         if let time = clock.latest(at: now) {
             for (figures, uses) in localUse.uses(now: now, convert: { $0 + time - now }) {
@@ -336,7 +342,6 @@ package struct AgentState: Sendable {
             localUse = UseLedger()
         }
         pending += kept
-        pending += entering
         resync(now: now)
         beat(now: now)
     }

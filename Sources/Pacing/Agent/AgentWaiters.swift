@@ -23,7 +23,7 @@ extension AgentState {
         insert(waiter, ticket)
         let item = Item(operation: .enter(ticket, patience: patience), waiter: waiter.id, lane: waiter.lane)
         if mode != .local {
-            pending.append(item)
+            entering.append(item)
         } else if local?.fits(waiter) == true {
             callLocal([item], now: now)
         }
@@ -57,7 +57,6 @@ extension AgentState {
             pending.append(item)
             nextLeaving = min(nextLeaving, now + Self.leaveWithin)
         case .connecting:
-            pending.removeAll { $0.waiter == WaiterID(value: ticket.id) }
             // It may be there since before this process was paused.
             if epoch != nil { pending.append(item) }
         case .cut: break
@@ -178,12 +177,13 @@ extension AgentState {
     package mutating func pause(quota: String, paused: Bool, now: Micros) {
         latest = now
         let item = Item(operation: .pause(quota: quota, paused: paused))
-        guard mode != .connected, let time = clock.latest(at: now) else { return pending.append(item) }
+        guard let time = clock.latest(at: now) else { return pending.append(item) }
         // An order given elsewhere meanwhile may be the later one.
         let last = pauses.first { $0.quota == quota }?.at ?? 0
         let order = QuotaPause(quota: quota, paused: paused, at: max(time, last + 1))
         pauses.removeAll { $0.quota == quota }
         pauses.append(order)
+        if mode == .connected { return pending.append(item) }
         if mode == .local { callLocal([item], now: now) }
         pending.append(Item(operation: .pauses([order])))
     }
@@ -216,6 +216,6 @@ extension AgentState {
             remove(waiting.waiter.id)
             refuse(waiting.waiter, .unavailable)
         }
-        pending.removeAll { $0.waiter != nil }
+        entering.removeAll()
     }
 }

@@ -5,6 +5,7 @@ local function width(b) return floor((b.per[1] + SUB - 1) / SUB) end
 local function life(b) return b.per[1] + b.guard[1] end
 local function effective(b) return b.learned > 0 and min(b.limit[1], b.learned) or b.limit[1] end
 local function effectiveBurst(b) return floor((b.burst[1] * effective(b) + b.limit[1] - 1) / b.limit[1]) end
+local function isEven(b) return effectiveBurst(b) == 1 end
 local function resetAfter(b) return b.nextReset > b.reset and b.nextReset or b.reset + b.per[1] end
 local function isLong(b) return b.per[1] > SHORT or b.reset > 0 end
 local function subWindow(b, index) return b.name .. NUL .. format('%.0f', index) end
@@ -30,6 +31,7 @@ local function book(b, amount, time)
     if amount <= 0 and time < b.began - SKEW then return end
     b.used = max(0, b.used + amount)
     if time >= b.reset - SKEW then b.late = max(0, b.late + amount) end
+    b.late = min(b.late, b.used)
     return
   end
   local index = floor(time / width(b))
@@ -156,6 +158,11 @@ local function fill(b, told, margin, time)
   if amount > 0 then book(b, amount, time) end
 end
 
+-- What was stated since then holds as if it had been stated now: by another clock that may be long ago.
+local function restate(b, since)
+  for _, stated in ipairs({b.limit, b.burst, b.guard, b.per}) do if stated[2] > since then stated[2] = now end end
+end
+
 local function clear(b)
   clearWindows(b)
   b.used = 0
@@ -164,7 +171,7 @@ local function clear(b)
   b.raise = min(b.raise, now + LEARNED_WINDOWS * b.per[1])
   b.refused = min(b.refused, now)
   b.hold = min(b.hold, now + b.per[1])
-  b.limit[2], b.burst[2], b.guard[2], b.per[2] = now, now, now, now
+  restate(b, -1)
 end
 
 local function learn(b, stated)
@@ -190,7 +197,7 @@ end
 -- steepest.
 local function steepest(b)
   local whole = effective(b)
-  if effectiveBurst(b) == 1 then
+  if isEven(b) then
     local round = life(b) + ALLOWANCE + width(b)
     return whole / round, round
   end
@@ -267,7 +274,7 @@ local function take(b, amount, allowance, passing)
   if not passing then
     local gap = gapOf(b, amount)
     local late = CATCH_UP
-    if effectiveBurst(b) == 1 then late = min(late, max(TIMER_SLACK, floor(gap / 5))) end
+    if isEven(b) then late = min(late, max(TIMER_SLACK, floor(gap / 5))) end
     b.pace = max(min(b.pace + gap, now + floor(gap / 5)), now - late)
   end
   b.total = b.total + amount

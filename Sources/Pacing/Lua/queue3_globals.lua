@@ -25,8 +25,9 @@ G.last = now
 if G.epoch == 0 then G.epoch = now end
 
 local me_ = record(R_, me)
-local isNew = not me_
-if isNew then
+-- Others may not know of it.
+local joins = not me_ or me_.last < now - DEAD
+if not me_ then
   me_ = {last = now, number = 0, pushed = 0, granted = 0, waiting = 0, scanned = false}
   records[R_][me] = me_
 end

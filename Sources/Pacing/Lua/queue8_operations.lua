@@ -71,7 +71,10 @@ function operations.r()
   if not lane then return end
   for _, name in ipairs(names) do
     local b = record(B_, name)
-    if b then refuse(b, time, hold, learned) end
+    if b then
+      advance(name)
+      refuse(b, time, hold, learned)
+    end
   end
   undo(t, lane, requeue)
 end
@@ -172,7 +175,7 @@ function operations.f() stated(figuresArg()) end
 local function knownOf(roll, figures)
   local known = roll.known[figures.name] or {figures = figures, told = 0, sent = {}}
   -- One that an older script made has none.
-  known.since, known.learned = known.since or 0, known.learned or 0
+  known.since, known.learned, known.hold = known.since or 0, known.learned or 0, known.hold or 0
   roll.known[figures.name] = known
   return known
 end
@@ -193,12 +196,13 @@ function operations.u()
   end
 end
 
--- y full µs, p, p × replica known, n, n × (figures, told, sent since, learned, m, m × (time, units))
+-- y full µs, p, p × replica known, n, n × (figures, told, sent since, learned, held until µs, m, m × (time, units))
 function operations.y()
   local full, peers, reports = numberArg(), {}, {}
   for i = 1, numberArg() do peers[i] = arg() end
   for i = 1, numberArg() do
-    reports[i] = {figures = figuresArg(), told = numberArg(), since = numberArg(), learned = numberArg(), sent = usesArg()}
+    reports[i] = {figures = figuresArg(), told = numberArg(), since = numberArg(), learned = numberArg(),
+      hold = numberArg(), sent = usesArg()}
   end
   answerRollCall(reports, peers, full)
 end

@@ -11,12 +11,13 @@ startRollCall = function(forced)
   local living = former and former.living or live and live.list or {}
   records[G_]['roll'] = {
     began = now, closing = 0, ends = now + ROLL_CALL, forced = forced or former and former.forced, answered = {},
-    informed = 0, seen = 0, need = 0, before = before, living = living, expected = expected, full = 0, known = {},
+    confirmed = {}, informed = 0, seen = 0, need = 0, before = before, living = living, expected = expected, full = 0, known = {},
     back = (former and former.back or 0) + back, bookings = former and former.bookings or 0,
   }
   back = 0
   G.rolling = true
   if forced then G.epoch = max(G.epoch + 1, now) end
+  for _, b in pairs(all(B_)) do if b then restate(b, now - silence - STATED) end end
   publish('', 'r')
 end
 
@@ -31,6 +32,7 @@ answerRollCall = function(reports, peers, full)
   for _, report in ipairs(reports) do
     local known = knownOf(roll, report.figures)
     known.told, known.since = max(known.told, report.told), known.since + report.since
+    known.hold = max(known.hold, report.hold)
     if report.learned > 0 and (known.learned == 0 or report.learned < known.learned) then
       known.learned = report.learned
     end
@@ -79,6 +81,7 @@ local function restart(roll, rebuild)
       local known = roll.known[name] or {told = 0, sent = {}}
       local told, sent = max(b.used, known.told), running(b, known.sent)
       clear(b)
+      b.hold = max(b.hold, known.hold or 0)
       if (known.learned or 0) > 0 then learn(b, known.learned) end
       if rebuild then
         rebuildBucket(b, sent, told + (known.since or 0))
@@ -95,6 +98,11 @@ local function restart(roll, rebuild)
   advanced = {}
 end
 
+local function areIn(ids, set)
+  for id in pairs(ids) do if not set[id] then return false end end
+  return true
+end
+
 local function endRollCall()
   if not G.rolling then return end
   local roll = record(G_, 'roll')
@@ -106,7 +114,14 @@ local function endRollCall()
   for id in pairs(roll.expected) do everyone = everyone and (roll.answered[id] or not isLost and not living[id]) end
   if roll.closing == 0 then
     if now >= roll.ends or everyone and isKnown and now >= roll.began + SHORTEST_ROLL_CALL then
-      roll.closing, roll.ends = now, now + ROLL_CALL_CLOSING
+      local isOver = not isLost or now >= roll.ends
+      roll.closing, roll.confirmed = now, {[me] = true}
+      if isOver or areIn(roll.expected, roll.confirmed) then
+        roll.ends = now + ROLL_CALL_CLOSING
+      else
+        roll.ends = max(roll.ends, now + ROLL_CALL_CLOSING)
+        publish('', 'r')
+      end
     end
     return
   end
@@ -217,6 +232,15 @@ if G.rolling then
   roll.seen = max(roll.seen, tonumber(ARGV[5]))
   roll.need = max(roll.need, tonumber(ARGV[6]))
   if tonumber(ARGV[6]) > 0 then roll.expected[me] = true end
+  -- One that an older script began has none.
+  roll.confirmed = roll.confirmed or {}
+  local isConfirmed = areIn(roll.expected, roll.confirmed)
+  if roll.closing > 0 and number > 0 then roll.confirmed[me] = true end
+  if not isConfirmed and roll.closing > 0 and areIn(roll.expected, roll.confirmed) then
+    roll.ends = min(roll.ends, now + ROLL_CALL_CLOSING)
+  end
+elseif joins then
+  publish('', 'r')
 end
 
 local results = {}
@@ -235,7 +259,7 @@ if isFresh then
   end
 end
 endRollCall()
-if now >= min(G.sweep, G.death) or isNew then sweep() end
+if now >= min(G.sweep, G.death) or joins then sweep() end
 if tellsAll then lookAtAllBuckets() end
 if number > 0 then
   local due = decide()

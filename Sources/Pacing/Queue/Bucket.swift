@@ -14,6 +14,10 @@ struct Bucket: Sendable {
             value = figure
             at = now
         }
+
+        mutating func restate(since edge: Micros, now: Micros) {
+            if at > edge { at = now }
+        }
     }
 
     let name: String
@@ -71,6 +75,8 @@ struct Bucket: Sendable {
     var effectiveBurst: Int { (burst.value * effective + limit.value - 1) / limit.value }
     /// Of a calendar window: the reset after the next one.
     var resetAfter: Micros { nextReset > reset ? nextReset : reset + per.value }
+    /// Evenly spaced, with no burst at all.
+    var isEven: Bool { effectiveBurst == 1 }
     var isLong: Bool { per.value > Pace.short || reset > 0 }
 
     mutating func state(_ figures: BucketFigures, now: Micros) {
@@ -118,6 +124,8 @@ struct Bucket: Sendable {
             guard amount > 0 || time >= began - Pace.calendarSkew else { return }
             used = max(0, used + amount)
             if time >= reset - Pace.calendarSkew { late = max(0, late + amount) }
+            // What is given back may be among what was taken to be so close to it.
+            late = min(late, used)
             return
         }
         let index = time / width
@@ -193,10 +201,15 @@ struct Bucket: Sendable {
         raiseAt = min(raiseAt, now + Pace.learnedWindows * per.value)
         refusedAt = min(refusedAt, now)
         hold = min(hold, now + per.value)
-        limit.at = now
-        burst.at = now
-        guardInterval.at = now
-        per.at = now
+        restate(since: -1, now: now)
+    }
+
+    /// What was stated since then holds as if it had been stated now: by another clock that may be long ago.
+    mutating func restate(since edge: Micros, now: Micros) {
+        limit.restate(since: edge, now: now)
+        burst.restate(since: edge, now: now)
+        guardInterval.restate(since: edge, now: now)
+        per.restate(since: edge, now: now)
     }
 
     /// An upstream's 429 for a call that was granted at `granted`.

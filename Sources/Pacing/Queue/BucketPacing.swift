@@ -4,7 +4,7 @@ extension Bucket {
     /// microseconds it is the steepest.
     func steepest(now: Micros) -> (rate: Double, horizon: Double) {
         let all = Double(effective)
-        if effectiveBurst == 1 {
+        if isEven {
             // Evenly spaced means each window like the last: no faster than a slot, once booked, comes back.
             let round = Double(life + Pace.allowance + width)
             return (all / round, round)
@@ -92,7 +92,7 @@ extension Bucket {
         if !passing {
             let gap = gap(amount, now: now)
             // Evenly spaced slots keep their distance after a pause too, as far as timers let them.
-            let catchUp = effectiveBurst == 1 ? min(Pace.catchUp, max(Pace.timerSlack, gap / 5)) : Pace.catchUp
+            let catchUp = isEven ? min(Pace.catchUp, max(Pace.timerSlack, gap / 5)) : Pace.catchUp
             pace = max(min(pace + gap, now + gap / 5), now - catchUp)
         }
         total += amount

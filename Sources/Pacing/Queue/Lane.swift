@@ -114,6 +114,8 @@ struct RollCall: Sendable {
         var since = 0
         /// The lowest limit that any was told; 0: none.
         var learned = 0
+        /// The latest time until which an upstream's 429s held it, as any was told.
+        var hold: Micros = 0
         var sent: [BucketUse] = []
     }
 
@@ -134,6 +136,8 @@ struct RollCall: Sendable {
     var answered: Set<String> = []
     /// Of these the ones that had known others before.
     var informed = 0
+    /// Called again since it was found to be over: who sees that the clock jumped since its answer says so.
+    var confirmed: Set<String> = []
     /// The highest grant number that anybody saw.
     var seen = 0
     /// How many such have to answer, by what those who called had known.

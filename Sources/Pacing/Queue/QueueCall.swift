@@ -99,14 +99,17 @@ package struct BucketReport: Sendable {
     package var since: Int
     /// The limit that an upstream's 429s had taught, as the old store told; 0: none.
     package var learned: Int
+    /// Until when an upstream's 429s hold it.
+    package var hold: Micros
     /// What this replica sent in the running window.
     package var sent: [BucketUse]
 
-    package init(figures: BucketFigures, told: Int, since: Int, learned: Int = 0, sent: [BucketUse]) {
+    package init(figures: BucketFigures, told: Int, since: Int, learned: Int = 0, hold: Micros = 0, sent: [BucketUse]) {
         self.figures = figures
         self.told = told
         self.since = since
         self.learned = learned
+        self.hold = hold
         self.sent = sent
     }
 }

@@ -17,6 +17,11 @@ extension QueueState {
             roll.seen = max(roll.seen, call.seen)
             roll.need = max(roll.need, call.peers)
             if call.peers > 0 { roll.expected.insert(me) }
+            let isConfirmed = roll.expected.isSubset(of: roll.confirmed)
+            if roll.closing > 0, call.number > 0 { roll.confirmed.insert(me) }
+            if !isConfirmed, roll.closing > 0, roll.expected.isSubset(of: roll.confirmed) {
+                roll.ends = min(roll.ends, now + Pace.rollCallClosing)
+            }
             rollCall = roll
         }
     }
@@ -38,6 +43,7 @@ extension QueueState {
             rollCall?.expected = Set(before)
             epoch = max(epoch + 1, now)
         }
+        for index in buckets.indices { buckets[index].restate(since: previous - Pace.stated, now: now) }
         pushes.append(("", .rollCall))
     }
 
@@ -54,6 +60,7 @@ extension QueueState {
             var known = rollCall?.known[name] ?? RollCall.Known(figures: report.figures)
             known.told = max(known.told, report.told)
             known.since += report.since
+            known.hold = max(known.hold, report.hold)
             if report.learned > 0, known.learned == 0 || report.learned < known.learned {
                 known.learned = report.learned
             }
@@ -84,7 +91,12 @@ extension QueueState {
         if call.closing == 0 {
             guard now >= call.ends || all && isKnown && now >= call.began + Pace.shortestRollCall else { return }
             rollCall?.closing = now
+            rollCall?.confirmed = [me]
             rollCall?.ends = now + Pace.rollCallClosing
+            if isLost, now < call.ends, !call.expected.isSubset(of: [me]) {
+                rollCall?.ends = max(call.ends, now + Pace.rollCallClosing)
+                pushes.append(("", .rollCall))
+            }
             return
         }
         guard now >= call.ends else { return }
@@ -118,6 +130,7 @@ extension QueueState {
             let told = max(had, known?.told ?? 0)
             let sent = known?.sent ?? []
             buckets[index].clear(now: now)
+            buckets[index].hold = max(buckets[index].hold, known?.hold ?? 0)
             if let learned = known?.learned, learned > 0 { buckets[index].learn(learned, now: now) }
             if rebuild {
                 buckets[index].rebuild(sent: sent, of: told + (known?.since ?? 0), now: now)

@@ -16,6 +16,7 @@ extension QueueState {
             guard let lane = laneIndex(ticket.lane) else { return .none }
             for name in names {
                 guard let index = bucketIndex[name] else { continue }
+                advance(index)
                 buckets[index].refuse(granted: stamp.time, hold: hold, learned: learned, now: now)
             }
             undo(ticket, lane: lane, requeue: requeue)

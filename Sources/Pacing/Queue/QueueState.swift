@@ -48,6 +48,8 @@ package struct QueueState: Sendable {
 
     // Of the running call.
     var now: Micros = 0
+    /// When the call before was made.
+    var previous: Micros = 0
     var me = ""
     var heads: [LaneKey: QueueTicket] = [:]
     var advanced: Set<Int> = []
@@ -73,6 +75,7 @@ package struct QueueState: Sendable {
         now = wentBack ? time : max(time, last)
         let silence = last > 0 ? now - last : 0
         setBack = wentBack ? last - now : 0
+        previous = last
         last = now
         me = call.replica
         heads.removeAll(keepingCapacity: true)
@@ -81,7 +84,8 @@ package struct QueueState: Sendable {
         redirected = [:]
         pushes = []
         if epoch == 0 { epoch = now }
-        let isNew = replicas[me] == nil
+        // Others may not know of it.
+        let joins = (replicas[me]?.last ?? .min) < now - Pace.dead
         var record = replicas[me] ?? ReplicaRecord(last: now)
         record.last = now
         record.pushed = 0
@@ -90,6 +94,7 @@ package struct QueueState: Sendable {
         replicas[me] = record
 
         checkLife(call, wentBack: wentBack, silence: silence)
+        if joins, rollCall == nil { pushes.append(("", .rollCall)) }
         var results: [QueueResult] = []
         var entered: [[Int]] = []
         var tellsAll = false
@@ -104,7 +109,7 @@ package struct QueueState: Sendable {
             }
         }
         endRollCall()
-        if now >= min(nextSweep, nextDeath) || isNew { sweep() }
+        if now >= min(nextSweep, nextDeath) || joins { sweep() }
         if tellsAll { lookAtAllBuckets() }
         if call.number > 0 { choosePacer(next: decide(isListening: isListening), isListening: isListening) }
         var reply = reply(call, results: results, tellsAll: tellsAll)

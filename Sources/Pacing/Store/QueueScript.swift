@@ -117,7 +117,8 @@ package enum QueueScript {
                 ["y", .integer(full), .integer(peers.count)] + peers.map { .text($0) } + [.integer(reports.count)]
             for report in reports {
                 append(report.figures, to: &arguments)
-                arguments += [.integer(report.told), .integer(report.since), .integer(report.learned)]
+                let told = [report.told, report.since, report.learned, report.hold]
+                arguments += told.map { .integer($0) }
                 append(report.sent, to: &arguments)
             }
         }

@@ -157,6 +157,7 @@ final class DirectSchedule {
                             told: generator.int(0...$0.limit),
                             since: generator.int(0...3),
                             learned: generator.chance(0.2) ? generator.int(1...$0.limit) : 0,
+                            hold: generator.chance(0.2) ? now + generator.int(-500_000...2_000_000) : 0,
                             sent: uses()
                         )
                     },

@@ -23,6 +23,9 @@ final class LocalOracle {
         var units: [(String, Int)]
     }
 
+    /// From a slot to the arrival at the upstream.
+    private static let longestArrival: Micros = 250_000
+
     private let world: World
     private var grants: [Grant] = []
     private var toldAt: [String: [String: Micros]] = [:]
@@ -31,7 +34,7 @@ final class LocalOracle {
     /// What replicas told that they had used by themselves.
     private var uses: [Grant] = []
     /// When data was lost.
-    private var lostAt: Micros?
+    private var storeLosses: [Micros] = []
     private var replicas: [String: SimulatedReplica] = [:]
     /// Most replicas at a time.
     var count = 1
@@ -63,9 +66,11 @@ final class LocalOracle {
     }
 
     /// A call of it was carried out.
-    func called(_ id: String) {
+    ///
+    /// - Parameter isLocal: it had left before the loss, which is not over.
+    func called(_ id: String, isLocal: Bool) {
         calledAt[id] = world.time
-        guard !losses.isEmpty else { return }
+        guard !losses.isEmpty, !isLocal else { return }
         for index in losses.indices where losses[index].replica == id && losses[index].until == .max {
             losses[index].until = world.time
         }
@@ -79,23 +84,28 @@ final class LocalOracle {
     }
 
     func storeLost(_ replicas: [String: SimulatedReplica]) {
-        lostAt = world.time
+        storeLosses.append(world.time)
         self.replicas = replicas
     }
 
-    /// All who had used the quota died, or stood still, or were cut off when its data was lost: nobody can know.
-    private func isBlind(_ per: Micros) -> Bool {
-        guard let lostAt, world.time < lostAt + max(12_000_000, 2 * per) else { return false }
-        return grants.allSatisfy { grant in
-            guard grant.at > lostAt - max(6_000_000, per), grant.at <= lostAt else { return true }
-            guard let owner = replicas[grant.owner] else { return true }
-            return owner.isDead || owner.pausedSince != nil || owner.isCutOff || owner.silentAt >= lostAt
+    /// All who had used the quota in the window, until its data was lost, died, or stood still, or were cut off then: nobody
+    /// can know of it.
+    private func isBlind(_ window: Micros) -> Bool {
+        storeLosses.contains { lostAt in
+            // The last slots before the loss arrive after it.
+            guard window < lostAt + Self.longestArrival else { return false }
+            let before = grants.filter { $0.at > window - Self.longestArrival && $0.at <= lostAt }
+            return !before.isEmpty
+                && before.allSatisfy { grant in
+                    guard let owner = replicas[grant.owner] else { return true }
+                    return owner.isDead || owner.pausedSince != nil || owner.isCutOff || owner.silentAt >= lostAt
+                }
         }
     }
 
     /// - Parameter window: its beginning.
-    func excess(_ name: String, limit: Int, per: Micros, window: Micros, granted: Micros?) -> Int {
-        if isBlind(per) { return .max / 2 }
+    func excess(_ name: String, limit: Int, window: Micros) -> Int {
+        if isBlind(window) { return .max / 2 }
         var excess = 0
         for loss in losses where loss.until == .max || loss.until > window - 1_000_000 {
             excess += loss.missed[name] ?? 0

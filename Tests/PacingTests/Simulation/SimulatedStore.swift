@@ -33,9 +33,8 @@ final class SimulatedStore {
     /// When something of each replica last arrived.
     private(set) var heard: [String: Micros] = [:]
     private var epoch: Micros = 0
-    /// When each lane, and any, was last granted something.
+    /// When each lane was last granted something.
     private(set) var served: [LaneKey: Micros] = [:]
-    private(set) var lastServed: Micros = 0
     /// Filled where `records` is set.
     private(set) var steps: [Step] = []
     private var restores: Set<Int> = []
@@ -111,12 +110,14 @@ final class SimulatedStore {
     private func tell(_ call: QueueCall, _ outcome: QueueState.Outcome) {
         if call.number > numbers[call.replica] ?? 0 {
             numbers[call.replica] = call.number
-            windows.asked(call, epoch: epoch, now: now)
+            if let replica = replicas[call.replica] {
+                let isInRollCall = outcome.reply.rollCall != nil
+                windows.asked(call, of: replica, epoch: epoch, now: now, isInRollCall: isInRollCall)
+            }
             order?.asked(call, outcome.reply.results)
         }
         for ticket in Self.grants(outcome) {
             served[ticket.lane] = world.time
-            lastServed = world.time
             windows.granted(ticket)
             order?.granted(ticket)
             reservation?.granted(ticket)
@@ -177,7 +178,7 @@ final class SimulatedStore {
             if records { steps.append(.restore) }
         }
         if loss != .keep {
-            windows.storeLost(used: replicas)
+            windows.storeLost(used: replicas, isEmpty: loss == .empty || snapshot == nil)
             numbers = [:]
             self.snapshot = nil
         }
@@ -196,7 +197,7 @@ final class SimulatedStore {
     func jump(_ span: Micros) {
         world.say("clock \(span)")
         skew += span
-        windows.clockJumped(known: replicas)
+        windows.clockJumped(span, known: replicas)
         disturb()
     }
 

@@ -32,6 +32,14 @@ final class WindowOracle {
         var stated: [Taught] = []
         var learned: [Taught] = []
         var heldUntil: Micros = 0
+        /// The same by what each replica said, and what a store that lost its data was taught before.
+        var heldBy: [String: Micros] = [:]
+        var forgotten: [Taught] = []
+    }
+
+    private struct Order {
+        var isPaused: Bool
+        var at: Micros
     }
 
     private struct Slot {
@@ -41,6 +49,9 @@ final class WindowOracle {
         var owner: String
         var ticket: QueueTicket
     }
+
+    /// As long as the store's clock may jump ahead without that looking like silence.
+    private static let unseen: Micros = 1_500_000
 
     private let world: World
     private let configuration: ScheduleConfiguration
@@ -52,8 +63,11 @@ final class WindowOracle {
     private var paused: Set<String> = []
     /// When the last order on a quota was given, by the store's clock.
     private var ordered: [String: Micros] = [:]
+    /// The last order that was given to each replica.
+    private var orders: [String: [String: Order]] = [:]
     private var requests: [Int: SimulatedRequest] = [:]
-    private var jumpedAt: Micros = -1
+    /// By how much the store's clock jumped ahead unseen by itself, and when.
+    private var jump: (at: Micros, span: Micros) = (-1, 0)
     private var calls = 0
     private var callers: Set<String> = []
     /// Who knew the store's clock before it jumped, until one of them has called.
@@ -76,8 +90,10 @@ final class WindowOracle {
     // MARK: What the store was told and did
 
     /// A call that it had not seen before, now carried out.
-    func asked(_ call: QueueCall, epoch: Micros, now: Micros) {
-        local.called(call.replica)
+    ///
+    /// - Parameter isInRollCall: after it.
+    func asked(_ call: QueueCall, of replica: SimulatedReplica, epoch: Micros, now: Micros, isInRollCall: Bool) {
+        local.called(call.replica, isLocal: replica.agent.mode == .local)
         calls += 1
         callers.insert(call.replica)
         if witnesses.contains(where: { $0.id == call.replica }) { witnesses = [] }
@@ -89,7 +105,7 @@ final class WindowOracle {
         for operation in call.operations {
             switch operation {
             case .refused(let ticket, _, let buckets, let hold, let learned, _):
-                refused(ticket, buckets, hold: hold, learned: learned)
+                refused(ticket, buckets, hold: hold, learned: learned, by: call.replica)
             case .settle(let ticket, let stamp, _):
                 guard stamp.epoch == epoch else { continue }
                 for (name, index) in lastArrivals[ticket.id] ?? [] {
@@ -100,20 +116,41 @@ final class WindowOracle {
             case .pause(let quota, let isPaused):
                 if isPaused { paused.insert(quota) } else { paused.remove(quota) }
                 ordered[quota] = max(now, (ordered[quota] ?? 0) + 1)
+                orders[call.replica, default: [:]][quota] = Order(isPaused: isPaused, at: ordered[quota]!)
             case .pauses(let told):
                 for pause in told where pause.at > ordered[pause.quota] ?? 0 {
                     if pause.paused { paused.insert(pause.quota) } else { paused.remove(pause.quota) }
                     ordered[pause.quota] = pause.at
                 }
+            case .report(let reports, _, _) where isInRollCall: answered(call.replica, reports)
             default: break
             }
         }
     }
 
-    private func refused(_ ticket: QueueTicket, _ buckets: [String], hold: Micros?, learned: Int?) {
+    /// What it had ordered and been refused, and what it was told that 429s had taught, holds again in a store that lost it.
+    private func answered(_ id: String, _ reports: [BucketReport]) {
+        for (quota, order) in orders[id] ?? [:] where order.at > ordered[quota] ?? 0 {
+            if order.isPaused { paused.insert(quota) } else { paused.remove(quota) }
+            ordered[quota] = order.at
+        }
+        for name in Array(accounts.keys) {
+            guard var account = accounts.removeValue(forKey: name) else { continue }
+            account.heldUntil = max(account.heldUntil, account.heldBy[id] ?? 0)
+            let learned = reports.first { $0.figures.name == name }?.learned ?? 0
+            account.learned += account.forgotten.filter { $0.limit == learned }
+            account.forgotten.removeAll { $0.limit == learned }
+            accounts[name] = account
+        }
+    }
+
+    private func refused(_ ticket: QueueTicket, _ buckets: [String], hold: Micros?, learned: Int?, by id: String) {
         for name in buckets {
             guard var account = accounts.removeValue(forKey: name) else { continue }
-            if let hold { account.heldUntil = max(account.heldUntil, world.time + hold) }
+            if let hold {
+                account.heldUntil = max(account.heldUntil, world.time + hold)
+                account.heldBy[id] = max(account.heldBy[id] ?? 0, world.time + hold)
+            }
             if let learned { account.learned.append(Taught(at: world.time, limit: learned)) }
             accounts[name] = account
         }
@@ -136,20 +173,29 @@ final class WindowOracle {
     }
 
     /// Its data is gone, all or a second's worth: what it was told is told again, or not known.
-    func storeLost(used replicas: [String: SimulatedReplica]) {
-        for name in accounts.keys {
-            accounts[name]?.stated = []
-            accounts[name]?.learned = []
-            accounts[name]?.heldUntil = 0
-        }
+    ///
+    /// - Parameter isEmpty: else it is what was a second ago, with orders that may have been taken back since.
+    func storeLost(used replicas: [String: SimulatedReplica], isEmpty: Bool) {
+        for name in accounts.keys { accounts[name]?.stated = [] }
+        forgetLearned()
         paused = []
+        if isEmpty { ordered = [:] }
         local.storeLost(replicas)
     }
 
-    func clockJumped(known replicas: [String: SimulatedReplica]) {
-        jumpedAt = world.time
-        witnesses = callers.sorted().compactMap { replicas[$0] }
+    /// - Parameter span: negative: it was set back.
+    func clockJumped(_ span: Micros, known replicas: [String: SimulatedReplica]) {
+        // More than that is silence to the store, or time that goes backwards.
+        if (1...Self.unseen).contains(span) {
+            jump = (world.time, span)
+            witnesses = callers.sorted().compactMap { replicas[$0] }
+        }
+        forgetLearned()
+    }
+
+    private func forgetLearned() {
         for name in accounts.keys {
+            accounts[name]?.forgotten += accounts[name]?.learned ?? []
             accounts[name]?.learned = []
             accounts[name]?.heldUntil = 0
         }
@@ -193,8 +239,9 @@ final class WindowOracle {
         guard let granted else { return account.most }
         var bound = account.most
         for taught in account.stated.reversed() {
-            // By another clock it is long ago that anybody stated a figure.
-            if taught.at <= max(granted - 3_000_000, jumpedAt) { break }
+            // By a clock that jumped it is that much longer ago.
+            let moved = taught.at < jump.at && jump.at <= granted ? jump.span : 0
+            if taught.at <= granted - 3_000_000 + moved { break }
             if taught.at < granted { bound = min(bound, taught.limit) }
         }
         for taught in account.learned.reversed() {
@@ -222,8 +269,7 @@ final class WindowOracle {
         }
         let name = account.spec.name
         guard sum > bound else { return }
-        let per = account.spec.per.micros
-        let excess = local.excess(name, limit: account.most, per: per, window: edge, granted: last.granted)
+        let excess = local.excess(name, limit: account.most, window: edge)
         guard sum > bound + excess else { return }
         world.fail("exceeded: \(name) \(sum) of \(bound) in the window to \(World.seconds(last.time))")
     }
@@ -237,13 +283,7 @@ final class WindowOracle {
                 ($1.time >= reset + skew) == isAfter ? $0 + units($1, asOf: last.call) : $0
             }
             guard sum > account.most else { continue }
-            let excess = local.excess(
-                account.spec.name,
-                limit: account.most,
-                per: account.spec.per.micros,
-                window: 0,
-                granted: last.granted
-            )
+            let excess = local.excess(account.spec.name, limit: account.most, window: 0)
             if sum > account.most + excess {
                 world.fail("exceeded: \(account.spec.name) \(sum) of \(account.most), a day that is off by \(skew)")
             }
