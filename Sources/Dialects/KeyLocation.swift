@@ -9,17 +9,6 @@ package enum KeyLocation: Sendable, Equatable {
     case bearer
     /// `?key=…`.
     case queryKey
-
-    /// Lower-case name of the request field; `nil`: it is in the query.
-    package var fieldName: String? {
-        switch self {
-        case .xGoogAPIKey: "x-goog-api-key"
-        case .apiKey: "api-key"
-        case .xAPIKey: "x-api-key"
-        case .bearer: "authorization"
-        case .queryKey: nil
-        }
-    }
 }
 
 extension Dialect {

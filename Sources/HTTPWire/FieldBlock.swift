@@ -39,12 +39,6 @@ package struct FieldBlock {
         return value(of: line)
     }
 
-    /// How many lines have this name.
-    package func lineCount(_ field: KnownField) -> Int {
-        guard contains(field) else { return 0 }
-        return lines.count { $0.field == field.rawValue }
-    }
-
     /// The value as text; several lines are joined by ", " (RFC 9110, 5.3). Bytes that are no UTF-8 are repaired.
     package func string(_ field: KnownField) -> String? {
         guard contains(field) else { return nil }
@@ -60,13 +54,6 @@ package struct FieldBlock {
                 return bytes.count == wanted.count
                     && zip(bytes, wanted).allSatisfy { ($0 &- 0x41 < 26 ? $0 | 0x20 : $0) == $1 }
             }
-        }
-    }
-
-    /// Calls the body with every line, in order.
-    package func forEach(_ body: (_ known: KnownField?, _ name: ByteBufferView, _ value: ByteBufferView) -> Void) {
-        for line in lines {
-            body(KnownField(rawValue: line.field), view(line.nameOffset, UInt32(line.nameLength)), value(of: line))
         }
     }
 

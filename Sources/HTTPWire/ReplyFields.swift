@@ -60,11 +60,6 @@ package struct ReplyFields {
         }
     }
 
-    /// - Parameter name: a token, such as a `FieldBlock` hands out.
-    package mutating func add(name: ByteBufferView, value: ByteBufferView) {
-        value.withUnsafeBytes { value in name.withUnsafeBytes { append($0, value) } }
-    }
-
     /// A whole line, written as it is.
     /// - Parameter line: with its CRLF; neither Date, Content-Length, Transfer-Encoding nor Connection.
     package mutating func add(line: StaticString) { buffer.writeText(line) }

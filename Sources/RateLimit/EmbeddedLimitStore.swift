@@ -90,9 +90,6 @@ package final class EmbeddedLimitStore: LimitStore, Sendable {
         }
     }
 
-    /// Identities with a bucket of their own, those included whose time is over and that were not looked at since.
-    package func keyCount(ruleIndex: Int) -> Int { keys.withLock { $0[ruleIndex].count } }
-
     private func pace(_ ruleIndex: Int, _ replicas: Int) -> LimitPace {
         replicas <= 1 ? paces[ruleIndex] : rules[ruleIndex].pace(replicas: replicas)
     }

@@ -52,16 +52,6 @@ package struct LimitVerdict: Equatable, Sendable {
 
     /// How long a denied caller has to wait: until the last of the limits that deny lets it through.
     package var retryAfter: Duration? { states.lazy.compactMap(\.retryAfter).max() }
-
-    /// The limit nearest to exhaustion first: who denies longest, then who has the smallest part of its burst left.
-    package func nearestFirst(_ rules: [LimitRule]) -> [LimitState] {
-        states.sorted { left, right in
-            if left.retryAfter != right.retryAfter {
-                return left.retryAfter ?? .zero > right.retryAfter ?? .zero
-            }
-            return left.remaining * rules[right.ruleIndex].burst < right.remaining * rules[left.ruleIndex].burst
-        }
-    }
 }
 
 extension Duration {

@@ -33,6 +33,4 @@ extension RedisReply {
         default: nil
         }
     }
-
-    package var isNull: Bool { self == .null }
 }

@@ -92,12 +92,6 @@ package final class RedisSubscriber {
         session?.sendExpectingNoReply([subscribing, .text(channel)])
     }
 
-    package func unsubscribe(_ channel: String) {
-        eventLoop.preconditionInEventLoop()
-        guard subscriptions.removeValue(forKey: channel) != nil else { return }
-        session?.sendExpectingNoReply([isSharded ? "SUNSUBSCRIBE" : "UNSUBSCRIBE", .text(channel)])
-    }
-
     package func close() {
         eventLoop.preconditionInEventLoop()
         subscriptions = [:]
@@ -122,8 +116,8 @@ package final class RedisSubscriber {
         onStateChange(.down(error))
     }
 
-    /// `message channel payload`, `subscribe channel count`, `unsubscribe channel count`, `pong text`; of shard channels with
-    /// an `s` before.
+    /// `message channel payload`, `subscribe channel count`, `pong text`; of shard channels with an `s` before, and
+    /// `sunsubscribe channel count`.
     private func take(_ push: RedisReply) {
         if case .error(let error) = push {
             instruments.counters.serverErrors += 1
@@ -140,7 +134,7 @@ package final class RedisSubscriber {
             instruments.counters.replies += 1
             if let payload = parts[2].bytes { subscription.onMessage(payload) }
         case "subscribe", "ssubscribe": subscription.onSubscribed()
-        // Not asked for, as the channel is still wanted: the slot is another's now.
+        // Never asked for: the slot is another's now.
         case "sunsubscribe": link?.relocate()
         default: break
         }

@@ -91,8 +91,8 @@ import Testing
         fields.add("CONNECTION", "close")
         fields.add("retry-after", -12)
         fields.add("x", ByteBufferView(ByteBuffer(string: "y")))
-        fields.add(name: ByteBufferView(ByteBuffer(string: "Z")), value: ByteBufferView(ByteBuffer(string: "")))
-        #expect(String(buffer: fields.buffer) == "retry-after: -12\r\nx: y\r\nZ: \r\n")
+        fields.add("z", "")
+        #expect(String(buffer: fields.buffer) == "retry-after: -12\r\nx: y\r\nz: \r\n")
     }
 
     @Test(

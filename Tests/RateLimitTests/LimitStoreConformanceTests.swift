@@ -131,7 +131,6 @@ struct LimitStoreConformanceTests {
                 #expect(denied.states.map(\.remaining) == [59, 0])
                 #expect(denied.states.map(\.retryAfter) == [nil, .seconds(60)])
                 #expect(denied.retryAfter == .seconds(60))
-                #expect(denied.nearestFirst(rules).map(\.ruleIndex) == [1, 0])
             }
             let alone = try await limiter.charge([charge("x", rule: 0)], at: Self.start)
             #expect(alone.states.map(\.remaining) == [58])

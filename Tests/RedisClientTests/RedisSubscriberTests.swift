@@ -21,7 +21,7 @@ struct RedisSubscriberTests {
         try await subscriber.eventLoop.submit { body(subscriber.value) }.get()
     }
 
-    @Test("It hears what is published on its channels, until it unsubscribes")
+    @Test("It hears what is published on its channels, and nothing else")
     func messages() async throws {
         let redis = try await RedisServer.start()
         let subscriber = try await subscriber(redis)
@@ -38,11 +38,8 @@ struct RedisSubscriberTests {
         try await redis.command("PUBLISH", "a", "1")
         try await redis.command("PUBLISH", "b", "2")
         try await redis.command("PUBLISH", "c", "3")
-        try await eventually("both are heard") { heard.values.count == 2 }
-        try await onLoop(subscriber) { $0.unsubscribe("a") }
-        try await eventually("Redis knows") { try await redis.command("PUBLISH", "a", "4") == "0" }
-        try await redis.command("PUBLISH", "b", "5")
-        try await eventually("b is heard") { heard.values == ["a1", "b2", "b5"] }
+        try await redis.command("PUBLISH", "b", "4")
+        try await eventually("all are heard") { heard.values == ["a1", "b2", "b4"] }
         try await onLoop(subscriber) { $0.close() }
     }
 

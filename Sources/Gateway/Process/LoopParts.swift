@@ -103,8 +103,6 @@ final class LoopParts {
 
     var redisReading: RedisWatch.Reading? { watch?.read() }
 
-    var redisConnection: RedisConnection? { redis }
-
     func makePipeline(plan: Plan, report: StatsReport, shared: Shared) -> Pipeline {
         let worker = Worker(
             eventLoop: loop,
