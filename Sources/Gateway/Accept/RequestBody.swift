@@ -13,10 +13,10 @@ package final class RequestBody {
         case broken
     }
 
-    /// Who takes the bytes that come after the kept ones.
-    package protocol Sink: AnyObject {
-        func bodyBytes(_ bytes: ByteBuffer)
-        func bodyEnded()
+    /// What comes after the kept bytes.
+    package enum Piece {
+        case bytes(ByteBuffer)
+        case end
     }
 
     package private(set) var state: State
@@ -32,7 +32,7 @@ package final class RequestBody {
     private var forgotten = false
     private var onReady: (() -> Void)?
     /// Let go when the body has ended or broken off.
-    private var sink: (any Sink)?
+    private var sink: ((Piece) -> Void)?
     /// The connection, which is asked for bytes, or for none. `nil`: the body is not wanted any more.
     private var source: (any ReplyWriter)?
 
@@ -57,9 +57,6 @@ package final class RequestBody {
     /// All bytes are here and kept, so the call can be made more than once.
     package var isWhole: Bool { state == .complete && !forgotten }
 
-    /// More came than is kept; the kept bytes are only the beginning.
-    package var overflowed: Bool { received > kept.readableBytes }
-
     /// Calls back once the body is complete or the kept part is full: at once where it is so already.
     package func whenReady(_ ready: @escaping () -> Void) {
         if state != .receiving || received >= keepAtMost {
@@ -71,7 +68,7 @@ package final class RequestBody {
     }
 
     /// From here on bytes go to the sink, which has been given `kept` before.
-    package func flow(into sink: any Sink) {
+    package func flow(into sink: @escaping (Piece) -> Void) {
         self.sink = sink
         if state == .receiving { demand(true) }
     }
@@ -91,8 +88,8 @@ package final class RequestBody {
             return false
         }
         if let sink {
-            if received <= keepAtMost, !forgotten { keep(bytes) } else { forget() }
-            sink.bodyBytes(bytes)
+            if received <= keepAtMost, !forgotten { keep(bytes) } else { forgotten = true }
+            sink(.bytes(bytes))
         } else {
             keep(bytes)
             if received >= keepAtMost {
@@ -108,7 +105,7 @@ package final class RequestBody {
         state = .complete
         let sink = self.sink
         self.sink = nil
-        sink?.bodyEnded()
+        sink?(.end)
         becomeReady()
     }
 
@@ -129,11 +126,6 @@ package final class RequestBody {
         } else {
             kept.writeImmutableBuffer(bytes)
         }
-    }
-
-    private func forget() {
-        guard !forgotten else { return }
-        forgotten = true
     }
 
     private func becomeReady() {
