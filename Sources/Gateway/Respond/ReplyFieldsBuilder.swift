@@ -122,25 +122,6 @@ extension ByteBuffer {
     }
 }
 
-extension TimeAmount {
-    /// Rounded up, at least 1: a `Retry-After` of 0 would be no wait.
-    package var wholeSecondsUp: Int { max(1, Int((nanoseconds + 999_999_999) / 1_000_000_000)) }
-}
-
-extension TimeAmount {
-    /// Rounded down, below zero too: `Age` and `ttl` of RFC 9211.
-    package var wholeSecondsDown: Int { Int((Double(nanoseconds) / 1_000_000_000).rounded(.down)) }
-}
-
-extension StringProtocol {
-    package func trimmingSpaces() -> String {
-        var part = self[...]
-        while let first = part.first, first == " " || first == "\t" { part = part.dropFirst() }
-        while let last = part.last, last == " " || last == "\t" { part = part.dropLast() }
-        return String(part)
-    }
-}
-
 extension ReplyFields {
     /// A field whose value is written in place, without a `String`.
     fileprivate mutating func addWritten(_ name: StaticString, _ writeValue: (inout ByteBuffer) -> Void) {
