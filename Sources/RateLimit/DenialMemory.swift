@@ -11,9 +11,9 @@ internal import Synchronization
 package final class DenialMemory: Sendable {
     private struct Denial {
         /// Microseconds.
-        var until: Int
+        let until: Int
         /// Until then nobody asks.
-        var heldUntil: Int
+        let heldUntil: Int
         let intervalMicros: Int
         var isAsked = false
     }
@@ -55,8 +55,9 @@ package final class DenialMemory: Sendable {
         }
     }
 
-    /// - Parameter until: microseconds.
-    /// - Parameter heldUntil: at most `until`; from then on it is asked whether the denial still stands.
+    /// - Parameters:
+    ///   - until: microseconds.
+    ///   - heldUntil: at most `until`; from then on it is asked whether the denial still stands.
     func remember(_ charge: LimitCharge, until: Int, heldUntil: Int, intervalMicros: Int) {
         guard generationCapacity > 0 else { return }
         shard(charge).generations.withLock { generations in

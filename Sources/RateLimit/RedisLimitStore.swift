@@ -36,8 +36,9 @@ package final class RedisLimitStore: LimitStore {
     /// slot's limit denied: its refund is seen by whoever asks, and by nobody who remembers.
     private let longestMemoryMicros: Int
 
-    /// - Parameter prefix: of all keys.
-    /// - Parameter timeout: of a decision.
+    /// - Parameters:
+    ///   - prefix: of all keys.
+    ///   - timeout: of a decision.
     package init(
         connection: RedisConnection,
         rules: [LimitRule],

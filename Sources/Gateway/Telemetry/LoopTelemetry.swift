@@ -5,7 +5,7 @@ package import ResponseCache
 
 /// One loop's counters: plain integers that only the loop touches, read by hopping to it.
 package struct LoopCounters: Sendable {
-    /// A label pair of `gateway_tokens`.
+    /// Whose tokens: labels of `gateway_gen_ai_client_token_usage_total`.
     package struct TokenKey: Hashable, Sendable {
         package var client: String
         package var model: ExactName
