@@ -16,10 +16,7 @@ struct CacheTests {
         let deployment = try await Deployment.start(
             .init(replicas: 3, balancer: true, simulator: ["--latency", "300ms"], configuration: Self.cached)
         )
-        let seen: LimitTests.Burst = try await Python.run(
-            "burst",
-            ["200", Deployment.key, Paths.embed, Bodies.embed, deployment.address]
-        )
+        let seen = try await deployment.burst(200, path: Paths.embed, body: Bodies.embed)
         #expect(seen.statuses == ["200": 200])
         let calls = try await deployment.simulator.arrivals(call: "embedContent").count
         #expect(calls == 1)

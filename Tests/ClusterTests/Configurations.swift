@@ -43,6 +43,42 @@ enum Configurations {
         """
 
     static let all = client + gemini + geminiRoute + pinecone
+
+    /// Fifty calls an hour of each client.
+    static let limited =
+        """
+        [[limit]]
+        name = "per-client"
+        by = "client"
+        rate = "50/hour"
+        burst = 50
+
+
+        """ + client + gemini
+        + geminiRoute.replacing("upstream = ", with: "limits = [\"per-client\"]\nupstream = ")
+
+    /// A quota of requests that all calls share.
+    static func paced(_ requests: Int, per: String, burst: Int, maxWait: String = "60s") -> String {
+        client + gemini + """
+
+            [upstream.queue]
+            max_wait = "\(maxWait)"
+
+            [[upstream.quota]]
+            name = "rpm"
+            requests = \(requests)
+            per = "\(per)"
+            burst = \(burst)
+
+            """ + geminiRoute
+    }
+
+    /// - Parameter quotas: the lines of each.
+    static func quotas(_ quotas: [String], maxWait: String = "60s", clients: String = "") -> String {
+        let tables = quotas.map { "[[upstream.quota]]\n\($0)\n" }.joined(separator: "\n")
+        return client + clients + gemini
+            + "\n[upstream.queue]\nmax_wait = \"\(maxWait)\"\n\n" + tables + geminiRoute
+    }
 }
 
 /// The body of a plain call.

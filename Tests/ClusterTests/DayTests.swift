@@ -16,7 +16,7 @@ struct DayTests {
         let deployment = try await Deployment.start(
             .init(
                 simulator: ["--requests-per-day", "1"],
-                configuration: TokenTests.configuration(["name = \"rpm\"\nrequests = 100\nper = \"1m\""])
+                configuration: Configurations.quotas(["name = \"rpm\"\nrequests = 100\nper = \"1m\""])
             )
         )
         #expect(try await deployment.generate().status == 200)
@@ -40,7 +40,7 @@ struct DayTests {
         let deployment = try await Deployment.start(
             .init(
                 simulator: ["--requests-per-day", "2"],
-                configuration: TokenTests.configuration([
+                configuration: Configurations.quotas([
                     "name = \"rpd\"\nrequests = 100\nper = \"1d\"\nreset = \"\(reset)\""
                 ])
             )
@@ -74,7 +74,7 @@ struct DayTests {
         let deployment = try await Deployment.start(
             .init(
                 redisEnvironment: clock.environment,
-                configuration: TokenTests.configuration(
+                configuration: Configurations.quotas(
                     ["name = \"rpd\"\nrequests = 3\nper = \"1d\"\nreset = \"\(time) UTC\""],
                     maxWait: "120s"
                 ),

@@ -12,7 +12,7 @@ struct FaultCallerTests {
             .init(
                 replicas: 2,
                 simulator: ["--requests-per-minute", "5", "--window", "5s"],
-                configuration: QueueTests.paced(5, per: "5s", burst: 5)
+                configuration: Configurations.paced(5, per: "5s", burst: 5)
             )
         )
         let redis = try #require(deployment.redis)

@@ -21,7 +21,7 @@ struct FaultCluster: Sendable {
         redisArguments: [String] = [],
         redisEnvironment: [String: String] = [:]
     ) async throws -> FaultCluster {
-        let configuration = urgentClient + QueueTests.paced(limit, per: "\(seconds)s", burst: limit / 2)
+        let configuration = urgentClient + Configurations.paced(limit, per: "\(seconds)s", burst: limit / 2)
         let deployment = try await Deployment.start(
             .init(
                 replicas: 3,

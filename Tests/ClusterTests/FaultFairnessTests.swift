@@ -29,7 +29,7 @@ struct FaultFairnessTests {
         """
 
     private func start(_ limit: Int, scope: String = "upstream") async throws -> Deployment {
-        let quota = QueueTests.paced(limit, per: "3s", burst: limit / 2)
+        let quota = Configurations.paced(limit, per: "3s", burst: limit / 2)
             .replacingOccurrences(of: "requests = ", with: "scope = \"\(scope)\"\nrequests = ")
         return try await Deployment.start(
             .init(

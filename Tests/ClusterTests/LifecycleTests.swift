@@ -6,7 +6,7 @@ import Testing
 struct LifecycleTests {
     @Test("SIGTERM lets a stream end, and what waits in the queue is served; the exit status is 0")
     func drain() async throws {
-        let configuration = QueueTests.paced(1, per: "3s", burst: 1)
+        let configuration = Configurations.paced(1, per: "3s", burst: 1)
         let deployment = try await Deployment.start(
             .init(redis: false, simulator: ["--chunk-delay", "150ms"], configuration: configuration)
         )
@@ -34,7 +34,7 @@ struct LifecycleTests {
     @Test("A caller that leaves while it waits is gone from the queue, and wastes no slot")
     func leavesQueue() async throws {
         let deployment = try await Deployment.start(
-            .init(configuration: QueueTests.paced(1, per: "4s", burst: 1))
+            .init(configuration: Configurations.paced(1, per: "4s", burst: 1))
         )
         _ = try await deployment.generate()
         let leaver = try ServerProcess(
@@ -89,7 +89,7 @@ struct LifecycleTests {
 
     @Test("google-genai reads a stream that waited with heartbeats for its slot")
     func heartbeat() async throws {
-        let configuration = QueueTests.paced(1, per: "5s", burst: 1)
+        let configuration = Configurations.paced(1, per: "5s", burst: 1)
             .replacingOccurrences(of: "max_wait = ", with: "heartbeat = \"500ms\"\nmax_wait = ")
         let deployment = try await Deployment.start(.init(redis: false, configuration: configuration))
         let seen: Heartbeat = try await Python.run("genai_heartbeat", [deployment.address, Deployment.key])

@@ -4,42 +4,18 @@ import Testing
 
 @Suite("Client rate limits over replicas", .timeLimit(.minutes(2)))
 struct LimitTests {
-    struct Burst: Decodable {
-        let statuses: [String: Int]
-        let seconds: Double
-        let bodies: Int
-    }
-
-    static let limited =
-        """
-        [[limit]]
-        name = "per-client"
-        by = "client"
-        rate = "50/hour"
-        burst = 50
-
-
-        """ + Configurations.client + Configurations.gemini
-        + Configurations.geminiRoute.replacingOccurrences(
-            of: "upstream = ",
-            with: "limits = [\"per-client\"]\nupstream = "
-        )
-
     @Test("Of 500 requests at once over three replicas exactly the burst of 50 passes")
     func exactlyTheBurst() async throws {
         let deployment = try await Deployment.start(
             .init(
                 replicas: 3,
                 balancer: true,
-                configuration: Self.limited,
+                configuration: Configurations.limited,
                 // A busy machine must not look like a Redis that is gone: then each replica decides by its part.
                 environment: ["REDIS_MORE": "timeout = \"5s\""]
             )
         )
-        let seen: Burst = try await Python.run(
-            "burst",
-            ["500", Deployment.key, Paths.generate, Bodies.generate, deployment.address]
-        )
+        let seen = try await deployment.burst(500)
         #expect(seen.statuses == ["200": 50, "429": 450])
         let calls = try await deployment.simulator.arrivals(call: "generateContent").count
         #expect(calls == 50)
@@ -48,11 +24,8 @@ struct LimitTests {
 
     @Test("A refusal says when to come back, and which limit it was")
     func refusal() async throws {
-        let deployment = try await Deployment.start(.init(redis: false, configuration: Self.limited))
-        let _: Burst = try await Python.run(
-            "burst",
-            ["50", Deployment.key, Paths.generate, Bodies.generate, deployment.address]
-        )
+        let deployment = try await Deployment.start(.init(redis: false, configuration: Configurations.limited))
+        _ = try await deployment.burst(50)
         let answer = try await deployment.generate()
         #expect(answer.status == 429)
         #expect(answer.fields["ratelimit-policy"] == "\"per-client\";q=50;w=3600")

@@ -4,21 +4,6 @@ import Testing
 
 @Suite("The paced queue over replicas", .timeLimit(.minutes(3)))
 struct QueueTests {
-    static func paced(_ requests: Int, per: String, burst: Int, maxWait: String = "60s") -> String {
-        Configurations.client + Configurations.gemini + """
-
-            [upstream.queue]
-            max_wait = "\(maxWait)"
-
-            [[upstream.quota]]
-            name = "rpm"
-            requests = \(requests)
-            per = "\(per)"
-            burst = \(burst)
-
-            """ + Configurations.geminiRoute
-    }
-
     @Test("300 calls through three replicas at 60 per 5 s: no window is exceeded, and 95 % of the quota is used")
     func exactAndUsed() async throws {
         let deployment = try await Deployment.start(
@@ -26,13 +11,10 @@ struct QueueTests {
                 replicas: 3,
                 balancer: true,
                 simulator: ["--requests-per-minute", "60", "--window", "5s"],
-                configuration: Self.paced(60, per: "5s", burst: 30)
+                configuration: Configurations.paced(60, per: "5s", burst: 30)
             )
         )
-        let seen: LimitTests.Burst = try await Python.run(
-            "burst",
-            ["300", Deployment.key, Paths.generate, Bodies.generate, deployment.address]
-        )
+        let seen = try await deployment.burst(300)
         #expect(seen.statuses == ["200": 300])
         let arrivals = try await deployment.simulator.arrivals(call: "generateContent")
         let times = arrivals.map(\.at)
@@ -49,12 +31,9 @@ struct QueueTests {
     @Test("Who cannot get a slot in time is refused at once, with a time that holds")
     func refusedAtOnce() async throws {
         let deployment = try await Deployment.start(
-            .init(redis: false, configuration: Self.paced(2, per: "1h", burst: 2, maxWait: "2s"))
+            .init(redis: false, configuration: Configurations.paced(2, per: "1h", burst: 2, maxWait: "2s"))
         )
-        let _: LimitTests.Burst = try await Python.run(
-            "burst",
-            ["2", Deployment.key, Paths.generate, Bodies.generate, deployment.address]
-        )
+        _ = try await deployment.burst(2)
         let answer = try await deployment.generate()
         #expect(answer.status == 503)
         #expect(answer.body.contains("UNAVAILABLE"))
@@ -67,7 +46,7 @@ struct QueueTests {
     @Test("A caller's Prefer: wait bounds its wait and is acknowledged")
     func preferWait() async throws {
         let deployment = try await Deployment.start(
-            .init(redis: false, configuration: Self.paced(1, per: "30s", burst: 1))
+            .init(redis: false, configuration: Configurations.paced(1, per: "30s", burst: 1))
         )
         let first = try await deployment.generate(fields: ["Prefer: wait=1"])
         let second = try await deployment.generate(fields: ["Prefer: wait=1"])

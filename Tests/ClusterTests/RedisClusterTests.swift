@@ -134,16 +134,10 @@ struct RedisClusterTests {
     func shared() async throws {
         let system = try await Self.start(replicas: 0, simulator: ["--latency", "300ms"])
         let addresses = system.deployment.addresses
-        let limited: LimitTests.Burst = try await Python.run(
-            "burst",
-            ["300", Deployment.key, "/limited" + Paths.generate, Bodies.generate] + addresses
-        )
+        let limited = try await system.deployment.burst(300, path: "/limited" + Paths.generate, over: addresses)
         #expect(limited.statuses == ["200": 50, "429": 250])
 
-        let cached: LimitTests.Burst = try await Python.run(
-            "burst",
-            ["200", Deployment.key, Paths.embed, Bodies.embed] + addresses
-        )
+        let cached = try await system.deployment.burst(200, path: Paths.embed, body: Bodies.embed, over: addresses)
         #expect(cached.statuses == ["200": 200])
         #expect(try await system.deployment.simulator.arrivals(call: "embedContent").count == 1)
 

@@ -5,7 +5,7 @@ import Testing
 @Suite("Redis gone, and back", .timeLimit(.minutes(3)))
 struct RedisLossTests {
     private static func limited(_ count: Int) -> String {
-        LimitTests.limited.replacingOccurrences(of: "rate = \"50/hour\"", with: "rate = \"\(count)/hour\"")
+        Configurations.limited.replacingOccurrences(of: "rate = \"50/hour\"", with: "rate = \"\(count)/hour\"")
             .replacingOccurrences(of: "burst = 50", with: "burst = \(count)")
     }
 
@@ -20,10 +20,7 @@ struct RedisLossTests {
             return counts == [2, 2]
         }
         try await redis.kill()
-        let seen: LimitTests.Burst = try await Python.run(
-            "burst",
-            ["60", Deployment.key, Paths.generate, Bodies.generate] + deployment.addresses
-        )
+        let seen = try await deployment.burst(60, over: deployment.addresses)
         #expect(seen.statuses["200"] == 20)
         #expect(seen.statuses["429"] == 40)
         try await redis.start()
@@ -31,10 +28,7 @@ struct RedisLossTests {
             let modes = [try await deployment.redisMode(of: 0), try await deployment.redisMode(of: 1)]
             return modes == ["redis", "redis"]
         }
-        let after: LimitTests.Burst = try await Python.run(
-            "burst",
-            ["40", Deployment.key, Paths.generate, Bodies.generate] + deployment.addresses
-        )
+        let after = try await deployment.burst(40, over: deployment.addresses)
         // It came back empty: the limit is whole again, and counted once for both.
         #expect(after.statuses["200"] == 20)
         try await deployment.stop()
@@ -49,10 +43,7 @@ struct RedisLossTests {
             )
         )
         try await deployment.redis?.kill()
-        let seen: LimitTests.Burst = try await Python.run(
-            "burst",
-            ["20", Deployment.key, Paths.generate, Bodies.generate, deployment.address]
-        )
+        let seen = try await deployment.burst(20)
         #expect(seen.statuses == ["200": 20])
         try await deployment.stop()
     }
@@ -90,14 +81,11 @@ struct RedisLossTests {
             .init(
                 replicas: 2,
                 simulator: ["--requests-per-minute", "20", "--window", "4s"],
-                configuration: QueueTests.paced(20, per: "4s", burst: 10)
+                configuration: Configurations.paced(20, per: "4s", burst: 10)
             )
         )
         let redis = try #require(deployment.redis)
-        async let burst: LimitTests.Burst = Python.run(
-            "burst",
-            ["70", Deployment.key, Paths.generate, Bodies.generate] + deployment.addresses
-        )
+        async let burst = deployment.burst(70, over: deployment.addresses)
         try await eventually("some calls went") {
             try await deployment.simulator.arrivals(call: "generateContent").count >= 20
         }

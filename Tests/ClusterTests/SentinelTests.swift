@@ -16,7 +16,7 @@ struct SentinelTests {
                 replicas: 2,
                 redis: false,
                 simulator: ["--requests-per-minute", "\(Self.limit)", "--window", "\(Self.seconds)s"],
-                configuration: redis + QueueTests.paced(Self.limit, per: "\(Self.seconds)s", burst: Self.limit / 2)
+                configuration: redis + Configurations.paced(Self.limit, per: "\(Self.seconds)s", burst: Self.limit / 2)
             )
         )
         try await eventually("the replicas know of each other") { try await deployment.replicas(knownTo: 0) == 2 }

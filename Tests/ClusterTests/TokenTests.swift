@@ -6,12 +6,6 @@ import Testing
 /// arrivals by more than the guard allows for.
 @Suite("Quotas of tokens, over replicas", .timeLimit(.minutes(4)))
 struct TokenTests {
-    static func configuration(_ quotas: [String], maxWait: String = "60s", clients: String = "") -> String {
-        let tables = quotas.map { "[[upstream.quota]]\n\($0)\n" }.joined(separator: "\n")
-        return Configurations.client + clients + Configurations.gemini
-            + "\n[upstream.queue]\nmax_wait = \"\(maxWait)\"\n\n" + tables + Configurations.geminiRoute
-    }
-
     static let other = "[[client]]\nname = \"other\"\nkey = \"other-key\"\n\n"
 
     /// A prompt of so many tokens, as the simulator counts them.
@@ -45,7 +39,7 @@ struct TokenTests {
             .init(
                 replicas: 3,
                 simulator: ["--tokens-per-minute", "4000", "--window", "5s"],
-                configuration: Self.configuration(["name = \"tpm\"\ntokens = 4000\nper = \"5s\"\nburst = 400"])
+                configuration: Configurations.quotas(["name = \"tpm\"\ntokens = 4000\nper = \"5s\"\nburst = 400"])
             )
         )
         let groups = deployment.addresses.enumerated().map { index, address in
@@ -78,7 +72,7 @@ struct TokenTests {
             .init(
                 replicas: 2,
                 simulator: ["--tokens-per-minute", "4000", "--window", "4s", "--bytes-per-token", "2.5"],
-                configuration: Self.configuration(["name = \"tpm\"\ntokens = 4000\nper = \"4s\"\nburst = 400"])
+                configuration: Configurations.quotas(["name = \"tpm\"\ntokens = 4000\nper = \"4s\"\nburst = 400"])
             )
         )
         let groups = deployment.addresses.enumerated().map { index, address in
@@ -115,7 +109,7 @@ struct TokenTests {
                     "--requests-per-minute", "20", "--tokens-per-minute", "900", "--requests-per-day", "70",
                     "--window", "4s", "--day", "1h",
                 ],
-                configuration: Self.configuration([
+                configuration: Configurations.quotas([
                     "name = \"rpm\"\nrequests = 20\nper = \"4s\"\nburst = 4",
                     "name = \"tpm\"\ntokens = 900\nper = \"4s\"\nburst = 180",
                     "name = \"rph\"\nrequests = 70\nper = \"1h\"",
@@ -144,7 +138,7 @@ struct TokenTests {
             .init(
                 replicas: 2,
                 simulator: ["--tokens-per-minute", "2000", "--window", "5s"],
-                configuration: Self.configuration(
+                configuration: Configurations.quotas(
                     ["name = \"tpm\"\ntokens = 2000\nper = \"5s\"\nburst = 200"],
                     clients: Self.other
                 )
@@ -201,7 +195,7 @@ struct TokenTests {
     @Test("An estimate above the whole quota takes the whole quota, and is answered")
     func aboveTheQuota() async throws {
         let deployment = try await Deployment.start(
-            .init(configuration: Self.configuration(["name = \"tpm\"\ntokens = 100\nper = \"3s\""]))
+            .init(configuration: Configurations.quotas(["name = \"tpm\"\ntokens = 100\nper = \"3s\""]))
         )
         let first = try await deployment.generate(body: Self.prompt(tokens: 400))
         #expect(first.status == 200, "\(first.body)")
@@ -223,7 +217,7 @@ struct TokenTests {
             .init(
                 replicas: 2,
                 simulator: ["--tokens-per-minute", "1000", "--window", "4s"],
-                configuration: Self.configuration(["name = \"tpm\"\ntokens = 4000\nper = \"4s\""])
+                configuration: Configurations.quotas(["name = \"tpm\"\ntokens = 4000\nper = \"4s\""])
             )
         )
         let calls = try await Load.run([
@@ -251,7 +245,7 @@ struct TokenTests {
             .init(
                 replicas: 2,
                 simulator: ["--requests-per-minute", "40", "--window", "6s"],
-                configuration: Self.configuration(["name = \"rpm\"\nrequests = 40\nper = \"6s\"\nburst = 40"])
+                configuration: Configurations.quotas(["name = \"rpm\"\nrequests = 40\nper = \"6s\"\nburst = 40"])
             )
         )
         // Past the gateway, with the same project's quota.
