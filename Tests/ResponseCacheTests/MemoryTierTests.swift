@@ -1,4 +1,3 @@
-import Hashing
 import NIOCore
 import ResponseCache
 import TestSupport
@@ -7,8 +6,6 @@ import Testing
 @Suite struct MemoryTierTests {
     private static let tags = CacheTags(route: "gemini", client: "team")
     private static let start = NIODeadline.uptimeNanoseconds(1_000_000_000)
-
-    static func key(_ name: String) -> CacheKey { CacheKey(SHA256Digest.of(name)) }
 
     static func answer(
         bytes: Int = 1_000,
@@ -27,24 +24,24 @@ import Testing
     }
 
     private static func insert(_ tier: MemoryTier, _ name: String, _ answer: StoredAnswer) {
-        tier.insert(answer, for: key(name), stamp: tier.stamp(for: answer.tags), now: answer.storedAt)
+        tier.insert(answer, for: CacheKey.of(name), stamp: tier.stamp(for: answer.tags), now: answer.storedAt)
     }
 
     @Test("What was stored is found, with its fields and body")
     func roundTrip() {
         let tier = MemoryTier(capacity: 1 << 20, maximumEntry: 1 << 16)
         Self.insert(tier, "a", Self.answer(bytes: 5))
-        let found = tier.fresh(Self.key("a"), now: Self.start)
+        let found = tier.fresh(CacheKey.of("a"), now: Self.start)
         #expect(found?.body == ByteBuffer(string: "     "))
         #expect(found?.fields == ByteBuffer(string: "Content-Type: application/json\r\n"))
-        #expect(tier.fresh(Self.key("b"), now: Self.start) == nil)
+        #expect(tier.fresh(CacheKey.of("b"), now: Self.start) == nil)
     }
 
     @Test("A thousand embeddings of 20 KiB fit in 64 MiB")
     func embeddings() {
         let tier = MemoryTier(capacity: 64 << 20, maximumEntry: 1 << 20)
         for index in 0..<1_000 { Self.insert(tier, "e\(index)", Self.answer(bytes: 20 << 10)) }
-        let held = (0..<1_000).count { tier.fresh(Self.key("e\($0)"), now: Self.start) != nil }
+        let held = (0..<1_000).count { tier.fresh(CacheKey.of("e\($0)"), now: Self.start) != nil }
         #expect(held == 1_000)
     }
 
@@ -54,7 +51,7 @@ import Testing
         var random = SeededGenerator(seed: capacity)
         for index in 0..<3_000 {
             let size = 1 << Int.random(in: 0...18, using: &random)
-            _ = tier.fresh(Self.key("\(index % 400)"), now: Self.start)
+            _ = tier.fresh(CacheKey.of("\(index % 400)"), now: Self.start)
             Self.insert(tier, "\(index % 400)", Self.answer(bytes: size))
             #expect(tier.usage.bytes <= capacity)
         }
@@ -67,13 +64,13 @@ import Testing
         let hot = (0..<800).map { "hot\($0)" }
         for name in hot { Self.insert(tier, name, Self.answer()) }
         for _ in 0..<3 {
-            for name in hot { _ = tier.fresh(Self.key(name), now: Self.start) }
+            for name in hot { _ = tier.fresh(CacheKey.of(name), now: Self.start) }
         }
         for index in 0..<50_000 {
             let name = "scan\(index)"
-            if tier.fresh(Self.key(name), now: Self.start) == nil { Self.insert(tier, name, Self.answer()) }
+            if tier.fresh(CacheKey.of(name), now: Self.start) == nil { Self.insert(tier, name, Self.answer()) }
         }
-        let survivors = hot.count { tier.fresh(Self.key($0), now: Self.start) != nil }
+        let survivors = hot.count { tier.fresh(CacheKey.of($0), now: Self.start) != nil }
         #expect(survivors >= 720)
     }
 
@@ -85,7 +82,7 @@ import Testing
             for _ in 0..<times {
                 hits = 0
                 for name in names {
-                    if tier.fresh(Self.key(name), now: Self.start) != nil {
+                    if tier.fresh(CacheKey.of(name), now: Self.start) != nil {
                         hits += 1
                     } else {
                         Self.insert(tier, name, Self.answer())
@@ -112,10 +109,10 @@ import Testing
     func expiry() {
         let tier = MemoryTier(capacity: 1 << 20, maximumEntry: 1 << 16)
         Self.insert(tier, "a", Self.answer(freshness: Freshness(timeToLive: .seconds(10), staleIfError: .seconds(5))))
-        let fresh = tier.fresh(Self.key("a"), now: Self.start + .milliseconds(9_999))
-        let stale = tier.fresh(Self.key("a"), now: Self.start + .seconds(10))
+        let fresh = tier.fresh(CacheKey.of("a"), now: Self.start + .milliseconds(9_999))
+        let stale = tier.fresh(CacheKey.of("a"), now: Self.start + .seconds(10))
         let kept = tier.usage.entries
-        _ = tier.fresh(Self.key("a"), now: Self.start + .seconds(15))
+        _ = tier.fresh(CacheKey.of("a"), now: Self.start + .seconds(15))
         #expect(fresh != nil)
         #expect(stale == nil)
         #expect(kept == 1)
@@ -146,7 +143,7 @@ import Testing
             }
         }
         func held() -> [String] {
-            ["r1c1", "r1c2", "r2c1", "r2c2"].filter { tier.fresh(Self.key($0), now: now) != nil }
+            ["r1c1", "r1c2", "r2c1", "r2c2"].filter { tier.fresh(CacheKey.of($0), now: now) != nil }
         }
         fill()
         tier.purge(.route("r1"))
@@ -167,7 +164,7 @@ import Testing
         let tier = MemoryTier(capacity: 1 << 20, maximumEntry: 1 << 16)
         let stamp = tier.stamp(for: Self.tags)
         tier.purge(.route("gemini"))
-        let taken = tier.insert(Self.answer(), for: Self.key("a"), stamp: stamp, now: Self.start)
+        let taken = tier.insert(Self.answer(), for: CacheKey.of("a"), stamp: stamp, now: Self.start)
         #expect(!taken)
         #expect(tier.usage.entries == 0)
     }
@@ -177,7 +174,7 @@ import Testing
         let tier = MemoryTier(capacity: 1 << 20, maximumEntry: 1 << 16)
         Self.insert(tier, "a", Self.answer(bytes: 2, at: Self.start + .seconds(5)))
         Self.insert(tier, "a", Self.answer(bytes: 1, at: Self.start))
-        #expect(tier.fresh(Self.key("a"), now: Self.start + .seconds(6))?.body.readableBytes == 2)
+        #expect(tier.fresh(CacheKey.of("a"), now: Self.start + .seconds(6))?.body.readableBytes == 2)
     }
 
     @Test("A small slice of a large buffer is counted and held as small")

@@ -150,7 +150,7 @@ final class Replica: Sendable {
         let promise = loop.makePromise(of: Seen.self)
         let ticket = try await on(index) { seat -> NIOLoopBound<CacheTicket>? in
             let request = CacheRequest(
-                key: MemoryTierTests.key(name),
+                key: CacheKey.of(name),
                 tags: tags,
                 directives: RequestDirectives(parsing: ByteBuffer(string: directives).readableBytesView),
                 deadline: limit.map { loop.now + $0 }

@@ -45,12 +45,12 @@ enum Replicas {
         freshness: Freshness = Freshness(timeToLive: .seconds(300))
     ) async throws {
         try await replica.ask(name).lead().complete(body, freshness: freshness)
-        let key = "test:c1:\(MemoryTierTests.key(name))"
+        let key = "test:c1:\(CacheKey.of(name))"
         try await eventually("stored in Redis") { try await server.command("HGET", key, "b") == body }
     }
 
     static func waiters(of name: String, _ server: Witness) async throws -> Int {
-        let count = try await server.command("HLEN", "test:c1:\(MemoryTierTests.key(name)):fill")
+        let count = try await server.command("HLEN", "test:c1:\(CacheKey.of(name)):fill")
         return max(0, (Int(count) ?? 0) - 2)
     }
 }

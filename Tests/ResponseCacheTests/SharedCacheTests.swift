@@ -25,13 +25,13 @@ import Testing
             try await eventually("found through Redis") {
                 try await Replicas.said(replicas[1].ask("q", directives: "only-if-cached")) == "hit event"
             }
-            let found = replicas[1].cache.memory.fresh(MemoryTierTests.key("q"), now: .now())
+            let found = replicas[1].cache.memory.fresh(CacheKey.of("q"), now: .now())
             #expect(found?.isStream == true)
             #expect(found?.status == 200)
             #expect(found?.fields == ByteBuffer(string: "Content-Type: text/plain\r\n"))
             #expect(found?.tags == CacheTags(route: "gemini", client: "team"))
             #expect(found?.freshness == Freshness(timeToLive: .seconds(300)))
-            let expiry = try await server.command("PTTL", "test:c1:\(MemoryTierTests.key("q"))")
+            let expiry = try await server.command("PTTL", "test:c1:\(CacheKey.of("q"))")
             #expect((1...300_000).contains(Int(expiry) ?? 0))
         }
     }
@@ -146,7 +146,7 @@ import Testing
             try await Replicas.fill("q", "one", by: replicas[0], server)
             try await replicas[0].ask("q", directives: "no-cache").lead().complete("two")
             try await eventually("replaced") {
-                try await server.command("HGET", "test:c1:\(MemoryTierTests.key("q"))", "b") == "two"
+                try await server.command("HGET", "test:c1:\(CacheKey.of("q"))", "b") == "two"
             }
             #expect(try await Replicas.said(replicas[1].ask("q", directives: "no-store")) == "hit two")
             #expect(try await Replicas.said(replicas[1].ask("other", directives: "no-store")) == "uncached")

@@ -162,7 +162,7 @@ import Testing
             try await far.leave()
             try await lead.abandoned.get()
             #expect(replicas[0].cache.statistics.abandoned == 1)
-            #expect(try await server.command("EXISTS", "test:c1:\(MemoryTierTests.key("q")):fill") == "0")
+            #expect(try await server.command("EXISTS", "test:c1:\(CacheKey.of("q")):fill") == "0")
         }
     }
 
