@@ -195,7 +195,8 @@ final class WindowOracle {
 
     private func forgetLearned() {
         for name in accounts.keys {
-            accounts[name]?.forgotten += accounts[name]?.learned ?? []
+            let learned = accounts[name]?.learned ?? []
+            accounts[name]?.forgotten += learned
             accounts[name]?.learned = []
             accounts[name]?.heldUntil = 0
         }
