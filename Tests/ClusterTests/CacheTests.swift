@@ -14,7 +14,14 @@ struct CacheTests {
     @Test("200 identical embeddings at once over three replicas make one upstream call")
     func oneCall() async throws {
         let deployment = try await Deployment.start(
-            .init(replicas: 3, balancer: true, simulator: ["--latency", "300ms"], configuration: Self.cached)
+            .init(
+                replicas: 3,
+                balancer: true,
+                simulator: ["--latency", "300ms"],
+                configuration: Self.cached,
+                // A busy machine must not look like a Redis that is gone: then each replica asks by itself.
+                environment: ["REDIS_MORE": "timeout = \"5s\""]
+            )
         )
         let seen = try await deployment.burst(200, path: Paths.embed, body: Bodies.embed)
         #expect(seen.statuses == ["200": 200])
