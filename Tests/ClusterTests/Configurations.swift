@@ -44,18 +44,19 @@ enum Configurations {
 
     static let all = client + gemini + geminiRoute + pinecone
 
-    /// Fifty calls an hour of each client.
-    static let limited =
+    /// So many calls an hour of each client, all of which may come at once.
+    static func limited(_ count: Int) -> String {
         """
         [[limit]]
         name = "per-client"
         by = "client"
-        rate = "50/hour"
-        burst = 50
+        rate = "\(count)/hour"
+        burst = \(count)
 
 
         """ + client + gemini
-        + geminiRoute.replacing("upstream = ", with: "limits = [\"per-client\"]\nupstream = ")
+            + geminiRoute.replacing("upstream = ", with: "limits = [\"per-client\"]\nupstream = ")
+    }
 
     /// A quota of requests that all calls share.
     static func paced(_ requests: Int, per: String, burst: Int, maxWait: String = "60s") -> String {

@@ -10,7 +10,7 @@ struct LimitTests {
             .init(
                 replicas: 3,
                 balancer: true,
-                configuration: Configurations.limited,
+                configuration: Configurations.limited(50),
                 // A busy machine must not look like a Redis that is gone: then each replica decides by its part.
                 environment: ["REDIS_MORE": "timeout = \"5s\""]
             )
@@ -24,7 +24,7 @@ struct LimitTests {
 
     @Test("A refusal says when to come back, and which limit it was")
     func refusal() async throws {
-        let deployment = try await Deployment.start(.init(redis: false, configuration: Configurations.limited))
+        let deployment = try await Deployment.start(.init(redis: false, configuration: Configurations.limited(50)))
         _ = try await deployment.burst(50)
         let answer = try await deployment.generate()
         #expect(answer.status == 429)

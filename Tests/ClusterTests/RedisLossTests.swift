@@ -4,16 +4,11 @@ import Testing
 
 @Suite("Redis gone, and back", .timeLimit(.minutes(3)))
 struct RedisLossTests {
-    private static func limited(_ count: Int) -> String {
-        Configurations.limited.replacingOccurrences(of: "rate = \"50/hour\"", with: "rate = \"\(count)/hour\"")
-            .replacingOccurrences(of: "burst = 50", with: "burst = \(count)")
-    }
-
     @Test(
         "Under local each of two replicas goes on with half of the limit, and shares again within 1 s of Redis's return"
     )
     func local() async throws {
-        let deployment = try await Deployment.start(.init(replicas: 2, configuration: Self.limited(20)))
+        let deployment = try await Deployment.start(.init(replicas: 2, configuration: Configurations.limited(20)))
         let redis = try #require(deployment.redis)
         try await eventually("both replicas are known") {
             let counts = [try await deployment.replicas(knownTo: 0), try await deployment.replicas(knownTo: 1)]
@@ -38,7 +33,7 @@ struct RedisLossTests {
     func open() async throws {
         let deployment = try await Deployment.start(
             .init(
-                configuration: Self.limited(5),
+                configuration: Configurations.limited(5),
                 environment: ["REDIS_MORE": "on_failure = \"open\""]
             )
         )
@@ -52,7 +47,7 @@ struct RedisLossTests {
     func closed() async throws {
         let deployment = try await Deployment.start(
             .init(
-                configuration: Self.limited(5),
+                configuration: Configurations.limited(5),
                 environment: ["REDIS_MORE": "on_failure = \"closed\""]
             )
         )
