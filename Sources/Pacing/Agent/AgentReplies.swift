@@ -105,7 +105,7 @@ extension AgentState {
 
     /// - Returns: false where the store's clock jumped.
     private mutating func learnTime(_ reply: QueueReply, sent: Micros, now: Micros) -> Bool {
-        let before = clock.latest(at: now)
+        let (before, slack) = (clock.latest(at: now), clock.slack(at: now))
         let isAnother = epoch != reply.epoch
         let asked = epoch.map { RollCallAsked(run: run, epoch: $0) }
         let isAnswered = reply.rollCall == nil && asked != nil && answeredRollCall == asked
@@ -124,7 +124,7 @@ extension AgentState {
             return false
         }
         if isAnother, let before, let after = clock.latest(at: now) {
-            moveTold(by: after - before)
+            moveTold(by: after - before, slack: slack)
             if isAnswered, reply.now > before + StoreClock.tolerance {
                 // It jumped after this replica's answer, from which the buckets were rebuilt.
                 tellJump(reply.epoch)
@@ -137,9 +137,10 @@ extension AgentState {
     }
 
     /// The store's clock jumped: what it told before was by the other one.
-    private mutating func moveTold(by span: Micros) {
+    private mutating func moveTold(by span: Micros, slack: Micros) {
         for name in told.keys {
-            told[name]?.hold += span
+            // Rather longer than shorter.
+            if told[name]?.hold != 0 { told[name]?.hold += span + slack }
             guard told[name]?.reset == 0 else { continue }
             told[name]?.next += span
             let booked = told[name]?.booked ?? []

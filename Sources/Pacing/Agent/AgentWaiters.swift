@@ -178,9 +178,9 @@ extension AgentState {
         latest = now
         let item = Item(operation: .pause(quota: quota, paused: paused))
         guard let time = clock.latest(at: now) else { return pending.append(item) }
-        // An order given elsewhere meanwhile may be the later one.
+        // An order given elsewhere meanwhile may be the later one. The store dated the last one when it heard of it.
         let last = pauses.first { $0.quota == quota }?.at ?? 0
-        let order = QuotaPause(quota: quota, paused: paused, at: max(time, last + 1))
+        let order = QuotaPause(quota: quota, paused: paused, at: time > last ? time : last + Self.longestSilence)
         pauses.removeAll { $0.quota == quota }
         pauses.append(order)
         if mode == .connected { return pending.append(item) }

@@ -10,6 +10,8 @@ struct StoreClock: Sendable {
 
     private var offset: Micros?
     private var observedAt: Micros = 0
+    /// How long that answer took.
+    private var delay: Micros = 0
 
     var isKnown: Bool { offset != nil }
 
@@ -21,17 +23,22 @@ struct StoreClock: Sendable {
     /// - Returns: false where the store's clock jumped ahead; nothing is learned then.
     mutating func observe(_ time: Micros, sent: Micros, now: Micros) -> Bool {
         guard let latest = latest(at: now) else {
-            offset = time - sent
-            observedAt = sent
+            learn(time, sent: sent, now: now)
             return true
         }
         guard time <= latest + Self.tolerance else { return false }
-        if let bound = self.latest(at: sent), time < bound {
-            offset = time - sent
-            observedAt = sent
-        }
+        if let bound = self.latest(at: sent), time < bound { learn(time, sent: sent, now: now) }
         return true
     }
+
+    private mutating func learn(_ time: Micros, sent: Micros, now: Micros) {
+        offset = time - sent
+        observedAt = sent
+        delay = now - sent
+    }
+
+    /// By how much the store's time may be before `latest`.
+    func slack(at now: Micros) -> Micros { delay + 2 * max(0, now - observedAt) / Self.driftParts }
 
     mutating func forget() { offset = nil }
 }

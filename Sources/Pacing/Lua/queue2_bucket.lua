@@ -168,7 +168,7 @@ local function clear(b)
   b.used = 0
   b.first = floor((now - life(b)) / width(b))
   b.pace = 0
-  b.raise = min(b.raise, now + LEARNED_WINDOWS * b.per[1])
+  b.raise = now + LEARNED_WINDOWS * b.per[1]
   b.refused = min(b.refused, now)
   b.hold = min(b.hold, now + b.per[1])
   restate(b, -1)

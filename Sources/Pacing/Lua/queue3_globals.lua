@@ -25,8 +25,8 @@ G.last = now
 if G.epoch == 0 then G.epoch = now end
 
 local me_ = record(R_, me)
--- Others may not know of it.
-local joins = not me_ or me_.last < now - DEAD
+-- Others may not know of it. A good-bye that comes twice is none.
+local joins = not me_ or me_.last < now - DEAD and (number == 0 or number > me_.number)
 if not me_ then
   me_ = {last = now, number = 0, pushed = 0, granted = 0, waiting = 0, scanned = false}
   records[R_][me] = me_

@@ -198,7 +198,8 @@ struct Bucket: Sendable {
         coarse = []
         first = (now - life) / width
         pace = 0
-        raiseAt = min(raiseAt, now + Pace.learnedWindows * per.value)
+        // By another clock it may seem to be over.
+        raiseAt = now + Pace.learnedWindows * per.value
         refusedAt = min(refusedAt, now)
         hold = min(hold, now + per.value)
         restate(since: -1, now: now)

@@ -84,12 +84,12 @@ package struct QueueState: Sendable {
         redirected = [:]
         pushes = []
         if epoch == 0 { epoch = now }
-        // Others may not know of it.
-        let joins = (replicas[me]?.last ?? .min) < now - Pace.dead
         var record = replicas[me] ?? ReplicaRecord(last: now)
         record.last = now
         record.pushed = 0
         let isFresh = call.number > record.number
+        // Others may not know of it. A good-bye that comes twice is none.
+        let joins = (replicas[me]?.last ?? .min) < now - Pace.dead && (isFresh || call.number == 0)
         record.number = max(record.number, call.number)
         replicas[me] = record
 

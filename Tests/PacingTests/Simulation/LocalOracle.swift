@@ -36,8 +36,8 @@ final class LocalOracle {
     /// When data was lost.
     private var storeLosses: [Micros] = []
     private var replicas: [String: SimulatedReplica] = [:]
-    /// Most replicas at a time.
-    var count = 1
+    /// How many replicas each was last told of.
+    private var counts: [String: Int] = [:]
 
     init(world: World) { self.world = world }
 
@@ -49,7 +49,8 @@ final class LocalOracle {
         uses.append(Grant(at: world.time, owner: owner, units: [(name, units)]))
     }
 
-    func told(_ id: String, _ names: [String], processed: Micros) {
+    func told(_ id: String, _ names: [String], count: Int?, processed: Micros) {
+        counts[id] = count ?? counts[id]
         for name in names { toldAt[id, default: [:]][name] = processed }
     }
 
@@ -60,7 +61,7 @@ final class LocalOracle {
                 missed[name, default: 0] += units
             }
         }
-        var loss = Loss(replica: id, from: world.time, missed: missed, count: count)
+        var loss = Loss(replica: id, from: world.time, missed: missed, count: counts[id] ?? 1)
         loss.isTakenForDead = calledAt.contains { $0.key != id && $0.value > (calledAt[id] ?? 0) + 2_750_000 }
         losses.append(loss)
     }

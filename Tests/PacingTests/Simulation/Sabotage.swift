@@ -8,6 +8,8 @@ enum Sabotage: String, CaseIterable {
     case halfEstimates, neverSettles
     /// A lost store is not noticed. · Each replica takes the whole quota when cut off.
     case forgetsLosses, wholeParts
+    /// A store that lost them hears of no order, hold or learned limit; nobody says that the clock jumped.
+    case forgetsOrders, forgetsHolds, forgetsLearned, ignoresJumps
     /// The upstream's hold, its lower limit, an older configuration's lower limit, an operator's pause are not heard.
     case ignoresHold, ignoresLearned, ignoresLower, ignoresPause
     /// No slot reaches anybody. · Timers do not fire. · A refusal comes twice. · Calls are lost, with every recovery.
@@ -23,10 +25,10 @@ enum Sabotage: String, CaseIterable {
     var notice: String {
         switch self {
         case .unbooked, .refundsRefused, .sendsStale, .resetsEarly, .halfEstimates, .neverSettles, .forgetsLosses,
-            .wholeParts, .ignoresLearned, .ignoresLower:
+            .wholeParts, .ignoresLearned, .ignoresLower, .forgetsLearned, .ignoresJumps:
             "exceeded"
-        case .ignoresHold: "while the upstream holds it"
-        case .ignoresPause: "while it is paused"
+        case .ignoresHold, .forgetsHolds: "while the upstream holds it"
+        case .ignoresPause, .forgetsOrders: "while it is paused"
         case .givesNothing: "stuck"
         case .sleepyTimers: "waits beyond its deadline"
         case .endsTwice: "ended"
@@ -63,7 +65,11 @@ enum Sabotage: String, CaseIterable {
 
     private func change(_ operation: QueueOperation) -> QueueOperation? {
         switch (self, operation) {
-        case (.neverSettles, .settle), (.ignoresPause, .pause): nil
+        case (.neverSettles, .settle), (.ignoresPause, .pause), (.forgetsOrders, .pauses), (.ignoresJumps, .jump): nil
+        case (.forgetsHolds, .report(let reports, let peers, let full)):
+            .report(reports.map { report($0, hold: 0) }, peers: peers, full: full)
+        case (.forgetsLearned, .report(let reports, let peers, let full)):
+            .report(reports.map { report($0, learned: 0) }, peers: peers, full: full)
         case (.refundsRefused, .refused(let ticket, let stamp, _, _, _, let requeue)):
             .back(ticket, stamp, requeue: requeue)
         case (.ignoresHold, .refused(let ticket, let stamp, let buckets, _, let learned, let requeue)):
@@ -75,6 +81,13 @@ enum Sabotage: String, CaseIterable {
         case (_, .enter(let ticket, let patience)): .enter(change(ticket), patience: patience)
         default: operation
         }
+    }
+
+    private func report(_ report: BucketReport, learned: Int? = nil, hold: Micros? = nil) -> BucketReport {
+        var report = report
+        report.learned = learned ?? report.learned
+        report.hold = hold ?? report.hold
+        return report
     }
 
     private func change(_ ticket: QueueTicket) -> QueueTicket {

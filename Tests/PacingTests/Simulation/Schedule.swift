@@ -87,7 +87,6 @@ final class Schedule {
             faults: configuration.faults,
             sabotage: sabotage
         )
-        windows.local.count = max(1, living.count)
     }
 
     private func perform(_ event: ScheduleEvent) {

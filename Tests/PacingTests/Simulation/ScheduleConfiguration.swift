@@ -67,8 +67,7 @@ struct ScheduleConfiguration {
             name: name,
             limit: limit,
             per: .seconds(seconds),
-            // Long windows are not spread: who waits for one knows why.
-            burst: seconds < 60 ? max(1, Int(Double(limit) * generator.pick([0.1, 0.5, 1]))) : limit,
+            burst: max(1, Int(Double(limit) * generator.pick([0.1, 0.5, 1]))),
             guardInterval: .microseconds(guardInterval),
             reset: reset.map { .microseconds(SimulatedStore.start + $0) }
         )

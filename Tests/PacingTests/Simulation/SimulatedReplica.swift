@@ -182,7 +182,7 @@ final class SimulatedReplica {
         let processed = world.time
         comesBack(reply.number, connection) { [self] in
             // How the buckets are booked is not known before a roll call is over.
-            if reply.rollCall == nil { store.windows.told(id, reply.buckets, processed: processed) }
+            if reply.rollCall == nil { store.windows.told(id, reply, processed: processed) }
             act { $0.receive(reply, sent: sent, now: now) }
         }
     }

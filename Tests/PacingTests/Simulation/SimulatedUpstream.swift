@@ -172,7 +172,7 @@ final class SimulatedUpstream {
             $0.upstreamRefused(
                 grant,
                 bucket: bucket.name,
-                hold: world.generator.chance(0.7) ? bucket.per.micros / 2 : nil,
+                hold: world.generator.pick([nil, bucket.per.micros / 2, bucket.per.micros * 2]),
                 learned: world.generator.chance(0.7) ? limit : nil,
                 requeue: true,
                 now: replica.now

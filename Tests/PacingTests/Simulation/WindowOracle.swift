@@ -35,6 +35,8 @@ final class WindowOracle {
         /// The same by what each replica said, and what a store that lost its data was taught before.
         var heldBy: [String: Micros] = [:]
         var forgotten: [Taught] = []
+        /// The lowest that was ever stated.
+        var least = Int.max
     }
 
     private struct Order {
@@ -99,7 +101,7 @@ final class WindowOracle {
         if witnesses.contains(where: { $0.id == call.replica }) { witnesses = [] }
         for lane in call.lanes {
             for bucket in lane.buckets {
-                accounts[bucket.name]?.stated.append(Taught(at: world.time, limit: bucket.limit))
+                state(bucket)
             }
         }
         for operation in call.operations {
@@ -118,14 +120,23 @@ final class WindowOracle {
                 ordered[quota] = max(now, (ordered[quota] ?? 0) + 1)
                 orders[call.replica, default: [:]][quota] = Order(isPaused: isPaused, at: ordered[quota]!)
             case .pauses(let told):
+                for pause in told where orders[call.replica]?[pause.quota] != nil {
+                    orders[call.replica]?[pause.quota] = Order(isPaused: pause.paused, at: pause.at)
+                }
                 for pause in told where pause.at > ordered[pause.quota] ?? 0 {
                     if pause.paused { paused.insert(pause.quota) } else { paused.remove(pause.quota) }
                     ordered[pause.quota] = pause.at
                 }
+            case .state(let figures): state(figures)
             case .report(let reports, _, _) where isInRollCall: answered(call.replica, reports)
             default: break
             }
         }
+    }
+
+    private func state(_ figures: BucketFigures) {
+        accounts[figures.name]?.stated.append(Taught(at: world.time, limit: figures.limit))
+        accounts[figures.name]?.least = min(accounts[figures.name]?.least ?? .max, figures.limit)
     }
 
     /// What it had ordered and been refused, and what it was told that 429s had taught, holds again in a store that lost it.
@@ -137,7 +148,9 @@ final class WindowOracle {
         for name in Array(accounts.keys) {
             guard var account = accounts.removeValue(forKey: name) else { continue }
             account.heldUntil = max(account.heldUntil, account.heldBy[id] ?? 0)
-            let learned = reports.first { $0.figures.name == name }?.learned ?? 0
+            let report = reports.first { $0.figures.name == name }
+            account.least = min(account.least, report?.figures.limit ?? .max)
+            let learned = report?.learned ?? 0
             account.learned += account.forgotten.filter { $0.limit == learned }
             account.forgotten.removeAll { $0.limit == learned }
             accounts[name] = account
@@ -202,8 +215,8 @@ final class WindowOracle {
         }
     }
 
-    func told(_ id: String, _ buckets: [BucketState], processed: Micros) {
-        local.told(id, buckets.map(\.name), processed: processed)
+    func told(_ id: String, _ reply: QueueReply, processed: Micros) {
+        local.told(id, reply.buckets.map(\.name), count: reply.peers?.count, processed: processed)
     }
 
     func wentLocal(_ id: String) { local.wentLocal(id) }
@@ -246,7 +259,8 @@ final class WindowOracle {
             if taught.at < granted { bound = min(bound, taught.limit) }
         }
         for taught in account.learned.reversed() {
-            if taught.at <= granted - 10 * account.spec.per.micros { break }
+            let moved = taught.at < jump.at && jump.at <= granted ? jump.span : 0
+            if taught.at <= granted - 10 * account.spec.per.micros + moved { break }
             if taught.at < granted { bound = min(bound, taught.limit) }
         }
         return bound
@@ -254,8 +268,7 @@ final class WindowOracle {
 
     /// An estimate is clamped to the limit that holds, which may be any that was stated or taught.
     private func leastKnown(_ account: Account) -> Int {
-        let least = account.stated.lazy.map(\.limit).min() ?? .max
-        return account.learned.lazy.map(\.limit).reduce(least, min)
+        (account.learned + account.forgotten).lazy.map(\.limit).reduce(account.least, min)
     }
 
     private func check(_ account: Account, bound: Int) {
