@@ -135,8 +135,10 @@ final class WindowOracle {
     }
 
     private func state(_ figures: BucketFigures) {
-        accounts[figures.name]?.stated.append(Taught(at: world.time, limit: figures.limit))
-        accounts[figures.name]?.least = min(accounts[figures.name]?.least ?? .max, figures.limit)
+        guard var account = accounts.removeValue(forKey: figures.name) else { return }
+        account.stated.append(Taught(at: world.time, limit: figures.limit))
+        account.least = min(account.least, figures.limit)
+        accounts[figures.name] = account
     }
 
     /// What it had ordered and been refused, and what it was told that 429s had taught, holds again in a store that lost it.
