@@ -64,7 +64,7 @@ struct RedisClusterTests {
     private static func upstreams(_ cluster: RedisCluster) async throws -> [String] {
         var found: [Int: String] = [:]
         for number in 0..<64 where found.count < 3 {
-            let shard = try await cluster.shard(of: "{q3:u\(number)}")
+            let shard = try await cluster.shard(of: "{q4:u\(number)}")
             found[shard] = found[shard] ?? "u\(number)"
         }
         return try (0..<3).map { try #require(found[$0]) }

@@ -1,12 +1,12 @@
 import Pacing
 import Testing
 
-/// Callers name models: beyond 64 sets of buckets they share one bucket of the quota.
+/// Callers name models: 64 of them may wait by themselves at once, and 512 buckets be known; those beyond share.
 @Suite struct BucketSetTests {
     private static let second: Micros = 1_000_000
 
-    private func lane(_ model: Int, limit: Int = 10, seconds: Int = 60) -> LaneFigures {
-        let own = QueueDriver.bucket("rpm/m\(model)", limit, perSeconds: seconds)
+    private func lane(_ model: Int, limit: Int = 10, seconds: Int = 60, burst: Int? = nil) -> LaneFigures {
+        let own = QueueDriver.bucket("rpm/m\(model)", limit, perSeconds: seconds, burst: burst)
         return LaneFigures(key: LaneKey(names: [own.name], urgency: 3), buckets: [own], shared: ["rpm/*"])
     }
 
@@ -20,112 +20,177 @@ import Testing
             id: id,
             weight: 1,
             allowance: 20_000,
-            costs: [1]
+            costs: lane.buckets.map { _ in 1 }
         )
     }
 
-    private func enter(_ driver: inout QueueDriver, model: Int, id: Int, seconds: Int = 60) -> QueueReply {
-        let lane = lane(model, seconds: seconds)
-        let ticket = ticket(lane, id: id, now: driver.now)
-        return driver.call([.enter(ticket, patience: QueueDriver.farFuture)], lanes: [lane])
+    private func enter(
+        _ driver: inout QueueDriver,
+        _ lane: LaneFigures,
+        id: Int,
+        patience: Micros = QueueDriver.farFuture
+    ) -> QueueReply {
+        driver.call([.enter(ticket(lane, id: id, now: driver.now), patience: patience)], lanes: [lane])
     }
 
-    @Test("The 65th model and all after it count in one bucket, as if they were one model")
-    func shared() {
-        var driver = QueueDriver()
-        var granted = 0
-        for model in 0..<200 {
-            let reply = enter(&driver, model: model, id: model)
-            granted += reply.grants.count
-            if model < 64 {
-                #expect(reply.results == [.waiting(0, ahead: 0)])
-            } else if case .waitingShared = reply.results[0] {
-            } else {
-                Issue.record("model \(model): \(reply.results)")
+    private func isShared(_ reply: QueueReply) -> Bool {
+        if case .waitingShared = reply.results.first { true } else { false }
+    }
+
+    /// Fills so many models' buckets and lets a call of each wait.
+    private func crowd(_ driver: inout QueueDriver, _ models: Range<Int>, seconds: Int = 60) {
+        for model in models {
+            for turn in 0..<2 {
+                _ = enter(&driver, lane(model, limit: 1, seconds: seconds), id: 100_000 + 2 * model + turn)
             }
         }
-        #expect(granted == 64 + 10)
+    }
+
+    @Test("Two hundred models one after another, two calls an hour each: all are served twice, none a third time")
+    func oneAfterAnother() async throws {
+        var driver = QueueDriver()
+        for round in 0..<3 {
+            for model in 0..<200 {
+                let reply = enter(&driver, lane(model, limit: 2, seconds: 3600), id: 3 * model + round, patience: 0)
+                #expect(reply.grants.count == (round < 2 ? 1 : 0), "model \(model)")
+                #expect(!isShared(reply))
+                driver.now += Self.second / 4
+            }
+            _ = driver.call([.beat])
+        }
+        let difference = try await driver.differenceOfScript()
+        #expect(difference == nil)
+    }
+
+    @Test("A hundred models wait at once: 64 by themselves, all are served, and none more than its quota in any window")
+    func waitAtOnce() async throws {
+        var driver = QueueDriver()
+        var ids: [Int: Int] = [:]
+        for call in 0..<12 {
+            for model in 0..<100 {
+                ids[call * 100 + model] = model
+                _ = enter(&driver, lane(model, limit: 3, seconds: 2), id: call * 100 + model)
+                #expect(driver.state.waitingSets <= 64)
+                driver.now += 100
+            }
+        }
+        #expect(driver.state.waitingSets == 64)
+        driver.run(until: driver.now + 400 * Self.second)
+        #expect(driver.grants.count == 1200)
+        #expect(driver.state.isEmpty)
+        let times = Dictionary(grouping: driver.grants) { ids[$0.ticket.id] ?? -1 }.mapValues { $0.map(\.at) }
+        for (model, times) in times {
+            for (first, fourth) in zip(times, times.dropFirst(3)) where fourth - first < 2 * Self.second {
+                Issue.record("model \(model) four times within \(fourth - first) µs")
+            }
+        }
+        let shared = driver.grants.filter { $0.ticket.lane == LaneKey(names: ["rpm/*"], urgency: 3) }
+        #expect(Set(shared.map { ids[$0.ticket.id] }).count == 36)
+        let difference = try await driver.differenceOfScript()
+        #expect(difference == nil)
+    }
+
+    @Test("While 64 others wait a model goes on by itself until it has to wait; then what it used is shared")
+    func goesAtOnce() async throws {
+        var driver = QueueDriver()
+        for id in 0..<4 { _ = enter(&driver, lane(500), id: id) }
+        crowd(&driver, 0..<64)
+        #expect(driver.state.waitingSets == 64)
+        for id in 4..<10 {
+            let reply = enter(&driver, lane(500), id: id)
+            #expect(reply.grants.count == 1)
+            #expect(!isShared(reply))
+        }
+        let reply = enter(&driver, lane(500), id: 10)
+        #expect(isShared(reply))
+        #expect(reply.grants.isEmpty)
+        #expect(reply.buckets.first { $0.name == "rpm/*" }?.used == 10)
+        // It stays there, also when there is room for a set again.
+        driver.pass(30 * Self.second)
+        #expect(isShared(enter(&driver, lane(500), id: 11)))
+        driver.pass(300 * Self.second)
+        #expect(!isShared(enter(&driver, lane(500), id: 12)))
+        #expect(driver.grants.count { $0.ticket.id < 100 } == 13)
+        let difference = try await driver.differenceOfScript()
+        #expect(difference == nil)
+    }
+
+    @Test("A model that shares is bound until nothing shared counts; one that never did has its own")
+    func staysBound() {
+        var driver = QueueDriver()
+        crowd(&driver, 0..<64)
+        let first = enter(&driver, lane(70, limit: 1), id: 1)
+        #expect(!isShared(first))
+        #expect(isShared(enter(&driver, lane(70, limit: 1), id: 2)))
+        driver.pass(61 * Self.second)
+        #expect(driver.state.waitingSets < 64)
+        // Its second call went just now, in the shared bucket.
+        #expect(driver.grants.contains { $0.ticket.id == 2 })
+        #expect(isShared(enter(&driver, lane(70, limit: 1), id: 3)))
+        #expect(!isShared(enter(&driver, lane(71, limit: 1), id: 4)))
+        #expect(driver.grants.contains { $0.ticket.id == 4 })
+    }
+
+    @Test("When 512 buckets are known further models share; those that are known keep theirs")
+    func known() async throws {
+        var driver = QueueDriver()
+        for model in 0..<512 {
+            #expect(!isShared(enter(&driver, lane(model, seconds: 3600), id: model)))
+            driver.now += 1000
+        }
+        for model in 512..<540 {
+            #expect(isShared(enter(&driver, lane(model, seconds: 3600), id: model)))
+        }
+        #expect(driver.grants.count == 512 + 10)
+        #expect(!isShared(enter(&driver, lane(3, seconds: 3600), id: 1000)))
         let buckets = driver.call([.beat]).buckets
-        #expect(buckets.count == 65)
-        #expect(buckets.first?.name == "rpm/*")
-        #expect(buckets.first?.used == 10)
+        #expect(buckets.count == 513)
+        #expect(buckets.first { $0.name == "rpm/m3" }?.used == 2)
+        let difference = try await driver.differenceOfScript()
+        #expect(difference == nil)
     }
 
-    @Test("A known model keeps its bucket while 64 are known")
-    func known() {
+    @Test("Models that come and go by the thousand have buckets of their own while their windows are short")
+    func thousands() async throws {
         var driver = QueueDriver()
-        for model in 0..<70 { _ = enter(&driver, model: model, id: model) }
-        let reply = enter(&driver, model: 3, id: 100)
-        #expect(reply.results == [.waiting(0, ahead: 0)])
-        #expect(reply.buckets.first { $0.name == "rpm/m3" }?.used == 2)
-    }
-
-    @Test(
-        "While the shared bucket holds uses an unknown model goes there though there is room for a set; then it has its own"
-    )
-    func comesBack() {
-        var driver = QueueDriver()
-        for model in 0..<65 { _ = enter(&driver, model: model, id: model, seconds: 90) }
-        // One model goes on, in the shared bucket; the others are forgotten a minute after their window.
-        driver.pass(60 * Self.second)
-        guard case .waitingShared = enter(&driver, model: 64, id: 100, seconds: 90).results[0] else {
-            Issue.record("the shared bucket was left early")
-            return
+        for model in 0..<3000 {
+            #expect(!isShared(enter(&driver, lane(model, limit: 5, seconds: 2), id: model)))
+            driver.now += 20_000
+            if model % 50 == 0 { _ = driver.call([.beat]) }
         }
-        driver.pass(88 * Self.second)
-        #expect(driver.call([.beat]).buckets.map(\.name) == ["rpm/*"])
-        guard case .waitingShared = enter(&driver, model: 64, id: 101, seconds: 90).results[0] else {
-            Issue.record("counted in two places within one window")
-            return
-        }
-        driver.pass(200 * Self.second)
-        let reply = enter(&driver, model: 64, id: 102, seconds: 90)
-        #expect(reply.results == [.waiting(0, ahead: 0)])
+        #expect(driver.grants.count == 3000)
+        let difference = try await driver.differenceOfScript()
+        #expect(difference == nil)
     }
 
     @Test("A model's calls count in one place, whichever of its quotas each of them needs")
     func severalSets() {
         var driver = QueueDriver()
-        func enter(_ driver: inout QueueDriver, _ model: Int, _ quotas: [(name: String, seconds: Int)]) -> QueueReply {
-            let own = quotas.map { QueueDriver.bucket("\($0.name)/m\(model)", 10, perSeconds: $0.seconds) }
-            let lane = LaneFigures(
+        func lane(_ model: Int, _ quotas: [(name: String, seconds: Int)]) -> LaneFigures {
+            let own = quotas.map { QueueDriver.bucket("\($0.name)/m\(model)", 1, perSeconds: $0.seconds) }
+            return LaneFigures(
                 key: LaneKey(names: own.map(\.name), urgency: 3),
                 buckets: own,
                 shared: quotas.map { "\($0.name)/*" }
             )
-            let ticket = QueueTicket(
-                lane: lane.key,
-                client: "c",
-                user: "",
-                place: driver.now,
-                owner: "replica",
-                id: Int(driver.now % 1_000_000_000) + model,
-                weight: 1,
-                allowance: 20_000,
-                costs: own.map { _ in 1 }
-            )
-            return driver.call([.enter(ticket, patience: QueueDriver.farFuture)], lanes: [lane])
         }
         let both = [("rpd", 300), ("rpm", 60)]
-        for model in 0...64 { _ = enter(&driver, model, both) }
-        driver.pass(200 * Self.second)
-        _ = enter(&driver, 64, both)
-        // The others are forgotten; of the shared buckets only the longer one still holds a use.
-        driver.pass(190 * Self.second)
-        #expect(driver.call([.beat]).buckets.filter { $0.used > 0 }.map(\.name) == ["rpd/*"])
-        guard case .waitingShared = enter(&driver, 64, [("rpm", 60)]).results[0] else {
-            Issue.record("its minute counts by itself while its day is shared")
-            return
+        for model in 0..<64 {
+            for turn in 0..<2 { _ = enter(&driver, lane(model, both), id: 1000 + 2 * model + turn) }
         }
-        let reply = enter(&driver, 64, both)
-        #expect(reply.buckets.first { $0.name == "rpd/*" }?.used == 2)
+        for id in 0..<2 { _ = enter(&driver, lane(70, both), id: id) }
+        #expect(driver.state.waitingSets == 64)
+        driver.pass(200 * Self.second)
+        // Of the shared buckets only the longer one still holds a use.
+        #expect(driver.call([.beat]).buckets.filter { $0.name.hasSuffix("*") && $0.used > 0 }.map(\.name) == ["rpd/*"])
+        #expect(isShared(enter(&driver, lane(70, [("rpm", 60)]), id: 3)))
     }
 
     @Test("A call that waits in the shared lane is handed back, settled and left there by the ticket that was granted")
     func operations() {
         var driver = QueueDriver()
-        for model in 0..<64 { _ = enter(&driver, model: model, id: model) }
-        let reply = enter(&driver, model: 64, id: 64)
+        for model in 0..<512 { _ = enter(&driver, lane(model, seconds: 3600), id: model) }
+        let reply = enter(&driver, lane(600, seconds: 3600), id: 600)
         guard let granted = reply.grants.first else {
             Issue.record("not granted")
             return
@@ -135,5 +200,18 @@ import Testing
         let after = driver.call([.back(granted, stamp, requeue: false), .beat])
         #expect(after.buckets.first { $0.name == "rpm/*" }?.used == 0)
         #expect(after.mine == 0)
+    }
+
+    @Test("What a moved bucket's answers took beyond their estimates counts where it counts")
+    func settledWhereMoved() throws {
+        var driver = QueueDriver()
+        let granted = enter(&driver, lane(70), id: 0)
+        for id in 1..<10 { _ = enter(&driver, lane(70), id: id) }
+        crowd(&driver, 0..<64)
+        #expect(isShared(enter(&driver, lane(70), id: 20)))
+        let stamp = GrantStamp(time: granted.now, epoch: granted.epoch)
+        let settle = QueueOperation.settle(try #require(granted.grants.first), stamp, costs: [6])
+        let reply = driver.call([settle, .beat], lanes: [lane(70)])
+        #expect(reply.buckets.first { $0.name == "rpm/*" }?.used == 15)
     }
 }

@@ -30,7 +30,10 @@ struct DifferentialTests {
             schedule.store.records = true
             _ = schedule.run()
             defer { schedule.close() }
-            return (schedule.store.usedSteps, "\(schedule.configuration.faults.map(\.rawValue).sorted())")
+            return (
+                schedule.store.usedSteps, schedule.configuration.isCrowded,
+                "\(schedule.configuration.faults.map(\.rawValue).sorted())"
+            )
         }
         print("\(Self.count) schedules, \(calls) calls of the script in \(ContinuousClock.now - began)")
     }
@@ -41,7 +44,7 @@ struct DifferentialTests {
             let schedule = DirectSchedule(seed: seed)
             schedule.run(steps: 300)
             if !schedule.failures.isEmpty { Issue.record("seed \(seed): \(schedule.failures)") }
-            return (schedule.steps, "")
+            return (schedule.steps, schedule.isCrowded, "")
         }
     }
 
@@ -51,7 +54,7 @@ struct DifferentialTests {
     /// - Returns: how many calls the scripts made.
     private func replay(
         _ seeds: Range<Int>,
-        _ steps: @escaping @Sendable (Int) -> (steps: [SimulatedStore.Step], about: String)
+        _ steps: @escaping @Sendable (Int) -> (steps: [SimulatedStore.Step], isCrowded: Bool, about: String)
     ) async throws -> Int {
         let workers = min(ScheduleRunner.workers, seeds.count)
         var servers: [RedisServer] = []
@@ -73,13 +76,13 @@ struct DifferentialTests {
         from worker: Int,
         by workers: Int,
         on path: String,
-        _ steps: (Int) -> (steps: [SimulatedStore.Step], about: String)
+        _ steps: (Int) -> (steps: [SimulatedStore.Step], isCrowded: Bool, about: String)
     ) throws -> Int {
         let replay = try ScriptReplay(path: path)
         defer { replay.close() }
         for seed in stride(from: seeds.lowerBound + worker, to: seeds.upperBound, by: workers) {
             let schedule = steps(seed)
-            if let difference = try replay.run(schedule.steps) {
+            if let difference = try replay.run(schedule.steps, isCrowded: schedule.isCrowded) {
                 Issue.record("seed \(seed) \(schedule.about): \(difference)")
                 break
             }

@@ -1,4 +1,5 @@
 import Pacing
+import TestSupport
 
 /// One replica's calls on the state machine, by hand: time is moved by the test.
 struct QueueDriver {
@@ -7,6 +8,8 @@ struct QueueDriver {
 
     var state = QueueState(run: "run")
     var now: Micros = 1_000_000_000_000
+    /// What was done, to be done again on the script.
+    private(set) var steps: [SimulatedStore.Step] = []
     private(set) var grants: [(ticket: QueueTicket, at: Micros)] = []
     private var number = 0
     private var nextID = 0
@@ -46,7 +49,9 @@ struct QueueDriver {
             lanes: lanes,
             operations: operations
         )
-        let reply = state.call(call, now: now).reply
+        let outcome = state.call(call, now: now)
+        steps.append(.call(call, now: now, listening: [], outcome))
+        let reply = outcome.reply
         grants += reply.grants.map { ($0, reply.now) }
         return reply
     }
@@ -95,6 +100,22 @@ struct QueueDriver {
             costs: costs ?? buckets.map { _ in 1 }
         )
         return (ticket, call([.enter(ticket, patience: patience)], lanes: [lane]))
+    }
+
+    /// What the script does differently; nil: nothing.
+    func differenceOfScript() async throws -> String? {
+        let server = try await RedisServer.start()
+        let replay = try ScriptReplay(path: server.unixSocketPath)
+        defer { replay.close() }
+        let known = steps.map { step in
+            guard case .call(var call, let now, let listening, let outcome) = step else { return step }
+            // A store that is not another one: no roll call begins.
+            call.run = ""
+            return SimulatedStore.Step.call(call, now: now, listening: listening, outcome)
+        }
+        let difference = try replay.run(known, isCrowded: false)
+        try await server.stop()
+        return difference
     }
 
     /// Time passes, with a beat a second as replicas give.

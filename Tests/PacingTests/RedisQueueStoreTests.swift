@@ -75,7 +75,7 @@ struct RedisQueueStoreTests {
         let keys = try await replicas.server.command("KEYS", "*").split(separator: "\n").map(String.init)
         #expect(keys.count >= 7)
         for key in keys {
-            #expect(key.hasPrefix("test:{q3:gemini}:"))
+            #expect(key.hasPrefix("test:{q4:gemini}:"))
             let seconds = Int(try await replicas.server.command("TTL", key)) ?? -1
             #expect(seconds > 0, "\(key)")
         }

@@ -12,24 +12,39 @@ final class ScriptReplay {
         case reply(QueueReply, told: () -> String)
     }
 
+    /// So few that schedules come to share buckets.
+    static let crowded = QueueBounds(sets: 2, buckets: 6, idleLanes: 3)
+    private static let crowdedScript = RedisScript(
+        name: "crowded",
+        source: Array(
+            String(decoding: QueueScript.script.source, as: UTF8.self).replacingOccurrences(
+                of: "SETS, BUCKETS, IDLE_LANES = 64, 512, 128",
+                with: "SETS, BUCKETS, IDLE_LANES = 2, 6, 3"
+            ).utf8
+        )
+    )
     private static let batch = 64
     private let connection: ReplayConnection
     private let keys = QueueScript.keys(prefix: "test", upstream: "sim")
     private let channel = QueueScript.channel(prefix: "test", upstream: "sim")
     private var expected: [Expected] = []
     private var pushes: [String] = []
+    private var script = QueueScript.script
     private(set) var calls = 0
 
     /// - Parameter path: of the server's Unix socket. The server is this replay's alone.
     init(path: String) throws {
         connection = try ReplayConnection(path: path)
+        precondition(Self.crowdedScript.sha1 != QueueScript.script.sha1)
         try connection.use(script: QueueScript.script.source)
+        try connection.use(script: Self.crowdedScript.source)
     }
 
     func close() { connection.close() }
 
     /// - Returns: the first difference.
-    func run(_ steps: [SimulatedStore.Step]) throws -> String? {
+    func run(_ steps: [SimulatedStore.Step], isCrowded: Bool) throws -> String? {
+        script = isCrowded ? Self.crowdedScript : QueueScript.script
         send("FLUSHALL")
         var listening: [String] = []
         pushes = []
@@ -57,7 +72,7 @@ final class ScriptReplay {
     private func evaluate(_ call: QueueCall, now: Micros, index: Int, _ outcome: QueueState.Outcome) {
         calls += 1
         let arguments = QueueScript.arguments(call, channel: channel, now: now)
-        let name: [RedisArgument] = ["EVALSHA", .text(QueueScript.script.sha1), .integer(keys.count)]
+        let name: [RedisArgument] = ["EVALSHA", .text(script.sha1), .integer(keys.count)]
         connection.write(name + keys.map { .text($0) } + arguments)
         expected.append(.reply(outcome.reply) { "step \(index) at \(now): \(call)" })
         pushes += outcome.pushes.compactMap { Self.told($0.push, to: $0.replica) }

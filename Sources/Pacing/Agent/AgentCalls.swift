@@ -66,8 +66,16 @@ extension AgentState {
         }
         for waiting in waiters.values.sorted(by: { $0.ticket < $1.ticket })
         where !underWay.contains(waiting.waiter.id) {
-            let enter = QueueOperation.enter(waiting.ticket, patience: nil)
-            entering.append(Item(operation: enter, waiter: waiting.waiter.id, lane: waiting.waiter.lane))
+            var (waiter, ticket) = (waiting.waiter, waiting.ticket)
+            // The store may not know any more which models share.
+            if let unshared = waiter.unshared {
+                (waiter, ticket) = (unshared, QueueTicket(ticket, lane: unshared.lane.key))
+                waiters[waiter.id]?.waiter = waiter
+                waiters[waiter.id]?.ticket = ticket
+            }
+            entering.append(
+                Item(operation: .enter(ticket, patience: nil), waiter: waiter.id, lane: waiter.lane)
+            )
         }
         counters.resyncs += 1
     }

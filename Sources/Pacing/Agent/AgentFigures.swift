@@ -14,8 +14,9 @@ extension AgentState {
 
     mutating func stateFigures(now: Micros) {
         guard !disagreed.isEmpty else { return }
-        disagreed = disagreed.filter { $0.value > now && told[$0.key] != nil }
-        for name in disagreed.keys.sorted(by: { $0.utf8Precedes($1) }) {
+        let known = told
+        disagreed.keep { $1 > now && known[$0] != nil }
+        for name in disagreed.names.sorted(by: { $0.utf8Precedes($1) }) {
             guard let own = told[name].flatMap(figures(for:)) else { continue }
             pending.append(Item(operation: .state(own)))
         }
@@ -24,7 +25,7 @@ extension AgentState {
     /// As this replica's configuration has them; calendar windows at the reset that the store knows.
     private func figures(for bucket: BucketState) -> BucketFigures? {
         let quota = BucketName.quota(of: bucket.name)
-        guard var figures = settings.quotas.first(where: { $0.name == quota })?.figures else { return nil }
+        guard var figures = settings.quotas.first(where: { $0.name.isExactly(quota) })?.figures else { return nil }
         guard (figures.reset > 0) == (bucket.reset > 0) else { return nil }
         figures.name = bucket.name
         if bucket.reset > 0 { (figures.reset, figures.per) = (bucket.reset, bucket.per) }

@@ -17,7 +17,7 @@ extension AgentState {
         noteBookings(of: mine, reply)
         if owesUse, mine != nil { owesUse = isTellingUse }
         if reply.rollCall == nil, !jumped, !untold.isEmpty, !owesUse {
-            let names = Set(reply.buckets.map(\.name))
+            let names = Set(reply.buckets.map { ExactName($0.name) })
             untold.removeAll { $0.isTold(by: reply, names) }
         }
         guard wasConnected else {
@@ -59,7 +59,7 @@ extension AgentState {
     private mutating func learnBuckets(_ reply: QueueReply, jumped: Bool, comparing: Bool, now: Micros) {
         let isLasting = reply.rollCall == nil && !jumped
         if let peers = reply.peers {
-            expected = expected.filter { $0.value.at + $0.value.wait > now }
+            expected.keep { $1.at + $1.wait > now }
             if isLasting {
                 told.removeAll(keepingCapacity: true)
                 learn(reply.pauses)
@@ -138,7 +138,7 @@ extension AgentState {
 
     /// The store's clock jumped: what it told before was by the other one.
     private mutating func moveTold(by span: Micros, slack: Micros) {
-        for name in told.keys {
+        for name in Array(told.names) {
             // Rather longer than shorter.
             if told[name]?.hold != 0 { told[name]?.hold += span + slack }
             guard told[name]?.reset == 0 else { continue }
@@ -204,8 +204,8 @@ extension AgentState {
     }
 
     private mutating func reports(time: Micros, now: Micros) -> [BucketReport] {
-        var reports: [String: BucketReport] = [:]
-        var since: [String: Int] = [:]
+        var reports: NameMap<BucketReport> = [:]
+        var since: NameMap<Int> = [:]
         for use in untold {
             for (bucket, units) in zip(use.lane.buckets, use.costs) { since[bucket.name, default: 0] += units }
         }
@@ -364,7 +364,10 @@ extension AgentState {
         life: Int,
         now: Micros
     ) {
-        let item = Item(operation: .back(ticket, stamp, requeue: requeue))
+        let item = Item(
+            operation: .back(ticket, stamp, requeue: requeue),
+            lane: waiters[WaiterID(value: ticket.id)]?.waiter.stated
+        )
         if life == 0 { pending.append(item) } else { callLocal([item], now: now) }
     }
 }

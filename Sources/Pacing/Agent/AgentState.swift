@@ -87,9 +87,9 @@ package struct AgentState: Sendable {
     var isEnding = false
     var lastCall: Micros = 0
     /// Buckets of which the store told looser figures than this replica's, and until when it states its own.
-    var disagreed: [String: Micros] = [:]
+    var disagreed: NameMap<Micros> = [:]
     /// What the store last told of each bucket.
-    var told: [String: BucketState] = [:]
+    var told: NameMap<BucketState> = [:]
 
     var clock = StoreClock()
     var epoch: Micros?
@@ -118,7 +118,7 @@ package struct AgentState: Sendable {
     /// In which roll call the store heard of bookings that it counts only when that is over.
     var toldInRollCall: RollCallAsked?
     /// What the last newcomer of a bucket was told, and when.
-    var expected: [String: (wait: Micros, at: Micros)] = [:]
+    var expected: NameMap<(wait: Micros, at: Micros)> = [:]
     /// The epoch of which the store was told that its clock jumped.
     var toldJump: Micros?
     var nextBeat: Micros = Pace.never
@@ -138,7 +138,7 @@ package struct AgentState: Sendable {
     var nextSettling: Micros = Pace.never
     /// What the store last told of pauses.
     var pauses: [QuotaPause] = []
-    var moves: [String: QuotaMoves] = [:]
+    var moves: NameMap<QuotaMoves> = [:]
     var ledger = UseLedger()
     /// Used by local pacing and not yet told to the store.
     var localUse = UseLedger()

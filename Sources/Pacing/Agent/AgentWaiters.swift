@@ -18,6 +18,8 @@ extension AgentState {
     /// - Parameter patience: nil where it was in the queue before.
     private mutating func add(_ waiter: QueueWaiter, patience: Micros?, now: Micros) {
         guard waiter.deadline > now else { return refuse(waiter, .timedOut) }
+        // Whether it shares is for the store to say anew.
+        let waiter = waiter.unshared ?? waiter
         let place = (clock.latest(at: now) ?? now) - (now - waiter.entered)
         let ticket = waiter.ticket(owner: id, place: place)
         insert(waiter, ticket)
@@ -81,7 +83,10 @@ extension AgentState {
         if isOurs, grant.localLife != localLife || mode != .local {
             // Granted by a pacing that is over: nothing to unbook.
         } else {
-            let item = Item(operation: .back(grant.ticket, grant.stamp, requeue: waits && sameTicket))
+            let item = Item(
+                operation: .back(grant.ticket, grant.stamp, requeue: waits && sameTicket),
+                lane: waiter.stated
+            )
             if isOurs {
                 if waits && sameTicket { insert(waiter, grant.ticket) }
                 callLocal([item], now: now)
@@ -91,7 +96,9 @@ extension AgentState {
                 pending.append(item)
                 return
             } else {
-                pending.append(Item(operation: .back(grant.ticket, grant.stamp, requeue: false)))
+                pending.append(
+                    Item(operation: .back(grant.ticket, grant.stamp, requeue: false), lane: waiter.stated)
+                )
             }
         }
         if requeue { add(sameTicket ? waiter : waiter.living(wanted), patience: nil, now: now) }
@@ -117,7 +124,7 @@ extension AgentState {
         var waits = requeue && waiter.deadline > now + (hold ?? 0)
         if let learned {
             for (figures, cost) in zip(waiter.lane.buckets, waiter.costs)
-            where names.contains(figures.name) && cost > learned {
+            where names.contains(where: figures.name.isExactly) && cost > learned {
                 waits = false
             }
         }
@@ -134,7 +141,7 @@ extension AgentState {
                 learned: taught,
                 requeue: toFront
             ),
-            lane: waiter.lane
+            lane: waiter.stated
         )
         if toFront { insert(waiter, grant.ticket) }
         if isOurs { callLocal([item], now: now) } else { pending.append(item) }
@@ -179,9 +186,9 @@ extension AgentState {
         let item = Item(operation: .pause(quota: quota, paused: paused))
         guard let time = clock.latest(at: now) else { return pending.append(item) }
         // An order given elsewhere meanwhile may be the later one. The store dated the last one when it heard of it.
-        let last = pauses.first { $0.quota == quota }?.at ?? 0
+        let last = pauses.first { $0.quota.isExactly(quota) }?.at ?? 0
         let order = QuotaPause(quota: quota, paused: paused, at: time > last ? time : last + Self.longestSilence)
-        pauses.removeAll { $0.quota == quota }
+        pauses.removeAll { $0.quota.isExactly(quota) }
         pauses.append(order)
         if mode == .connected { return pending.append(item) }
         if mode == .local { callLocal([item], now: now) }

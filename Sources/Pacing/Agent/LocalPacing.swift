@@ -28,6 +28,8 @@ struct LocalPacing: Sendable {
         self.part = part
         state = QueueState(run: Self.run)
         state.now = now
+        // Which models used the shared buckets is not told.
+        state.sharing.isEveryone = true
         for pause in pauses { state.pause(pause) }
         for bucket in buckets { adopt(bucket, now: now) }
     }

@@ -38,7 +38,8 @@ package struct BucketSpec: Sendable, Hashable {
     private static func storable(_ name: String) -> String {
         guard name.utf8.count > 96 || name.utf8.contains(0) else { return name }
         let (quota, model) = BucketName.parts(of: name)
-        return model == nil ? StorableName.hash(name) : "\(quota)/\(StorableName.hash(name))"
+        // The model's alone: it is the same one in each quota.
+        return model.map { "\(quota)/\(StorableName.hash($0))" } ?? StorableName.hash(name)
     }
 
     /// As the model was measured with: 20 ms up to a second, 50 ms at 5 s, 120 ms from a minute on.

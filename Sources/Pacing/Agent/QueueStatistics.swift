@@ -46,7 +46,7 @@ extension AgentState {
             guard let time, moment < Pace.never else { return .zero }
             return .microseconds(max(0, moment - time))
         }
-        var quotas: [String: QuotaStatistics] = [:]
+        var quotas: NameMap<QuotaStatistics> = [:]
         for bucket in told.values {
             let expected = expected[bucket.name].map { max(0, $0.wait - (now - $0.at)) } ?? 0
             quotas[bucket.name] = QuotaStatistics(

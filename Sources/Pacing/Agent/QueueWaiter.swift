@@ -7,6 +7,8 @@ package final class QueueWaiter: Sendable {
 
     package let id: WaiterID
     let lane: LaneFigures
+    /// The set's own, where `lane` is the one that it shares.
+    private let own: LaneFigures?
     /// In the order of the lane's buckets, estimates clamped.
     let costs: [Int]
     /// What the caller names its buckets: as the lane does, unless the lane is the shared one.
@@ -42,6 +44,7 @@ package final class QueueWaiter: Sendable {
             buckets: sorted.map(\.bucket.figures),
             shared: Self.shared(sorted.map(\.bucket))
         )
+        own = nil
         costs = sorted.map { cost in
             let units = max(1, cost.units)
             return cost.isEstimate ? min(units, max(1, cost.bucket.limit)) : units
@@ -61,8 +64,9 @@ package final class QueueWaiter: Sendable {
     }
 
     /// The same caller, whose grants have to live longer, or in another lane.
-    private init(_ other: QueueWaiter, lane: LaneFigures, allowance: Micros) {
+    private init(_ other: QueueWaiter, lane: LaneFigures, own: LaneFigures?, allowance: Micros) {
         id = other.id
+        self.own = own
         self.lane = lane
         costs = other.costs
         names = other.names
@@ -79,17 +83,25 @@ package final class QueueWaiter: Sendable {
         event = other.event
     }
 
-    func living(_ allowance: Micros) -> QueueWaiter { QueueWaiter(self, lane: lane, allowance: allowance) }
+    func living(_ allowance: Micros) -> QueueWaiter { QueueWaiter(self, lane: lane, own: own, allowance: allowance) }
 
     /// Where it waits with those of other sets.
-    var shared: QueueWaiter? { lane.sharedLane.map { QueueWaiter(self, lane: $0, allowance: allowance) } }
+    var shared: QueueWaiter? {
+        lane.sharedLane.map { QueueWaiter(self, lane: $0, own: lane, allowance: allowance) }
+    }
+
+    /// The set by itself, which says whose call it is.
+    var stated: LaneFigures { own ?? lane }
+
+    /// Where it would wait by itself, as it was before it came to share.
+    var unshared: QueueWaiter? { own.map { QueueWaiter(self, lane: $0, own: nil, allowance: allowance) } }
 
     /// The names by which the store knows its buckets.
     ///
     /// - Parameter name: as the caller has it; nil: all that count requests.
     func buckets(named name: String?) -> [String] {
         guard let name else { return requests.map { lane.buckets[$0].name } }
-        return [names.firstIndex(of: name).map { lane.buckets[$0].name } ?? name]
+        return [names.firstIndex(where: name.isExactly).map { lane.buckets[$0].name } ?? name]
     }
 
     /// Units of each of the lane's buckets.

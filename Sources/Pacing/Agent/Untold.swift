@@ -8,9 +8,9 @@ struct Untold: Sendable {
     let booked: Micros
 
     /// - Parameter names: of the buckets that the reply tells of.
-    func isTold(by reply: QueueReply, _ names: Set<String>) -> Bool {
+    func isTold(by reply: QueueReply, _ names: Set<ExactName>) -> Bool {
         // A reply may have left before a push that came earlier; what is further ahead is of a clock that jumped.
         let isOlder = reply.now < booked && booked < reply.now + Pace.longestAllowance
-        return !isOlder && lane.buckets.allSatisfy { names.contains($0.name) }
+        return !isOlder && lane.buckets.allSatisfy { names.contains(ExactName($0.name)) }
     }
 }

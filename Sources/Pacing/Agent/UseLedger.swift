@@ -8,9 +8,19 @@ struct UseLedger: Sendable {
 
         var width: Micros { (figures.per + Pace.subWindows - 1) / Pace.subWindows }
         var life: Micros { figures.per + figures.guardInterval }
+
+        /// What was used keeps its time, at the end of its slot, where slots get another length.
+        mutating func change(to figures: BucketFigures) {
+            let before = width
+            self.figures = figures
+            guard width != before else { return }
+            let old = slots
+            slots = [:]
+            for (slot, units) in old { slots[((slot + 1) * before - 1) / width, default: 0] += units }
+        }
     }
 
-    private var accounts: [String: Account] = [:]
+    private var accounts: NameMap<Account> = [:]
 
     var isEmpty: Bool { accounts.values.allSatisfy(\.slots.isEmpty) }
 
@@ -24,7 +34,7 @@ struct UseLedger: Sendable {
     mutating func record(_ lane: LaneFigures, costs: [Int], at time: Micros, sign: Int) {
         for (figures, cost) in zip(lane.buckets, costs) {
             var account = accounts.removeValue(forKey: figures.name) ?? Account(figures: figures)
-            account.figures = figures
+            account.change(to: figures)
             let slot = time / account.width
             let units = (account.slots[slot] ?? 0) + sign * cost
             account.slots[slot] = units > 0 ? units : nil
@@ -35,7 +45,7 @@ struct UseLedger: Sendable {
 
     /// Forgets what has left its window, and buckets that hold nothing.
     mutating func purge(now: Micros) {
-        for name in Array(accounts.keys) {
+        for name in Array(accounts.names) {
             guard var account = accounts.removeValue(forKey: name) else { continue }
             Self.purge(&account, now: now)
             if !account.slots.isEmpty { accounts[name] = account }

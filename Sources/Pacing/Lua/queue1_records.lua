@@ -1,8 +1,8 @@
--- One upstream's paced queue and all its quota buckets, for all replicas: QueueState.swift's twin. Version 3 ("q3" in the
--- keys). The nine parts queue1_…queue9_ are one script, concatenated in order; what only one of them needs is in blocks, as a
--- script may have two hundred local names.
+-- One upstream's paced queue and all its quota buckets, for all replicas: QueueState.swift's twin. Version 4 ("q4" in the
+-- keys). The parts queue1_…queue9_ are one script, concatenated in order; what only one of them needs is in blocks, as a script
+-- may have two hundred local names.
 --
--- KEYS, one hash tag: 1 G globals (hash: g, roll, live, sets, pauses) · 2 B bucket -> record · 3 S bucket\0sub-window -> units
+-- KEYS, one hash tag: 1 G globals (hash: g, roll, live, models, pauses) · 2 B bucket -> record · 3 S bucket\0sub-window -> units
 --   4 L lane -> record · 5 F lane \2 client, or its number5 user -> flow · 6 O zset by lex, lane \1, or a client's
 --   number5, + b(usy)|i(dle) + tag + child
 --   7 X bucket\0urgency client -> tag · 8 x zset by lex, bucket\0urgency tag client · 9 T zset by lex: the tickets
@@ -26,7 +26,8 @@ local ROLL_CALL, SHORTEST_ROLL_CALL, ROLL_CALL_CLOSING, SILENCE, SWEEP = 1500000
 local STATED, FLOOR, SUB, BLOCK, SKEW, SHORT = 3000000, 0.05 / 0.95, 256, 16, 2000000, 300000000
 local CATCH_UP, TIMER_SLACK, GRANTS, DROPS, RESETS = 50000, 10000, 24, 100, 200
 local SCAN_LENGTH, SCAN_INTERVAL = 1000, 10000
-local LANE_MEMORY, PAUSE_MEMORY, SETS, SAMPLE = 60000000, 3600000000, 64, 32
+local LANE_MEMORY, CROWDED_MEMORY, PAUSE_MEMORY, SAMPLE = 60000000, 5000000, 3600000000, 32
+local SETS, BUCKETS, IDLE_LANES = 64, 512, 128
 local RETURN_PARTS, RETURN_UNIT, MOST_EXPECTED, SHORTEST_WAIT, PART_CALLS, LEAST_PART = 16, 4096, 8, 50000, 4, 0.05
 local LEARNED_WINDOWS, PROBE_PARTS, NEVER = 10, 10, 4503599627370496
 
@@ -37,7 +38,7 @@ local function arg() local value = ARGV[at]; at = at + 1; return value end
 local function numberArg() return tonumber(arg()) end
 
 -- Records: read once, written back once, where they changed.
-local records, texts, written = {}, {}, {}
+local records, texts, written, unchanged = {}, {}, {}, {}
 for _, key in ipairs({G_, B_, L_, F_, R_}) do records[key], texts[key] = {}, {} end
 
 -- Flows are many, so they are packed: 57 bytes a client and the name of its only user, 12 a user beside others.
@@ -60,8 +61,58 @@ local function unpackFlow(text)
   return f
 end
 
+-- Buckets and lanes are read many at a time: as lists, so that they are packed in one order, and a record that nothing
+-- changed is not written again. Before a lane stands when it was touched, and whether anybody waits.
+local packRecord, unpackRecord
+do
+  local function laneOf(v)
+    return {
+      set = v[1], model = v[2], waiting = v[3], front = v[4], virtual = v[5], weights = v[6], active = v[7], top = v[8],
+      returns = v[9], expected = v[10], seen = v[11], load = v[12], loads = v[13], served = v[14], older = v[15],
+      newer = v[16], touched = v[17], blocker = v[18],
+    }
+  end
+
+  local function listOfLane(l)
+    return {
+      l.set, l.model, l.waiting, l.front, l.virtual, l.weights, l.active, l.top, l.returns, l.expected, l.seen, l.load,
+      l.loads, l.served, l.older, l.newer, l.touched, l.blocker or false,
+    }
+  end
+
+  local function bucketOf(v)
+    return {
+      name = v[1], limit = {v[2], v[3]}, burst = {v[4], v[5]}, guard = {v[6], v[7]}, per = {v[8], v[9]}, learned = v[10],
+      raise = v[11], backoff = v[12], refused = v[13], refusals = v[14], hold = v[15], pace = v[16], used = v[17],
+      late = v[18], reset = v[19], began = v[20], nextReset = v[21], kind = v[22], first = v[23], base = v[24],
+      coarse = v[25], paused = v[26], moved = v[27], lanes = v[28], total = v[29], entered = v[30], gone = v[31],
+    }
+  end
+
+  local function listOfBucket(b)
+    return {
+      b.name, b.limit[1], b.limit[2], b.burst[1], b.burst[2], b.guard[1], b.guard[2], b.per[1], b.per[2], b.learned,
+      b.raise, b.backoff, b.refused, b.refusals, b.hold, b.pace, b.used, b.late, b.reset, b.began, b.nextReset, b.kind,
+      b.first, b.base, b.coarse, b.paused, b.moved, b.lanes, b.total, b.entered, b.gone,
+    }
+  end
+
+  function packRecord(key, value)
+    if key == F_ then return packFlow(value) end
+    if key == B_ then return cmsgpack.pack(listOfBucket(value)) end
+    if key ~= L_ then return cmsgpack.pack(value) end
+    return pack('>I7I1', value.touched, min(1, value.waiting)) .. cmsgpack.pack(listOfLane(value))
+  end
+
+  function unpackRecord(key, text)
+    if key == F_ then return unpackFlow(text) end
+    if key == B_ then return bucketOf(cmsgpack.unpack(text)) end
+    return key == L_ and laneOf(cmsgpack.unpack(text:sub(9))) or cmsgpack.unpack(text)
+  end
+end
+
 local function keep(key, field, text)
-  local record = text and (key == F_ and unpackFlow or cmsgpack.unpack)(text) or false
+  local record = text and unpackRecord(key, text) or false
   records[key][field], texts[key][field] = record, text
   return record
 end
@@ -80,6 +131,20 @@ local function all(key)
   return records[key]
 end
 
+-- Those where somebody waits; the others, by key in 'idle', when they are asked for.
+local idle = {}
+local function allLanes()
+  local list = call('HGETALL', L_)
+  for i = 1, #list, 2 do
+    if list[i + 1]:byte(8) == 0 then idle[list[i]] = list[i + 1] else keep(L_, list[i], list[i + 1]) end
+  end
+  return setmetatable(records[L_], {__index = function(_, key)
+    local text = idle[key]
+    idle[key] = nil
+    return text and keep(L_, key, text)
+  end})
+end
+
 local function add(key, member)
   written[key] = true
   return call('ZADD', key, 0, member) == 1
@@ -94,13 +159,13 @@ end
 local function flush()
   for key, fields in pairs(records) do
     for field, value in pairs(fields) do
-      if value then
-        local text = (key == F_ and packFlow or cmsgpack.pack)(value)
+      if value and not unchanged[value] then
+        local text = packRecord(key, value)
         if text ~= texts[key][field] then
           call('HSET', key, field, text)
           written[key] = true
         end
-      elseif texts[key][field] then
+      elseif not value and texts[key][field] then
         call('HDEL', key, field)
       end
     end

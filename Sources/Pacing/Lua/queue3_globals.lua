@@ -13,7 +13,7 @@ if not G then
   G = {
     last = 0, epoch = 0, seq = 0, waiting = 0, full = 0, run = '', paused = false, pacer = '', due = NEVER, sweep = 0,
     scanned = false, dropping = false, death = NEVER, life = 0, longest = 0, rolling = false, owed = {}, shared = {},
-    clients = 0,
+    clients = 0, sharing = 0, quotas = {}, crowd = 0,
   }
   records[G_]['g'] = G
 end
@@ -35,8 +35,8 @@ me_.last, me_.pushed = now, 0
 local isFresh = number > me_.number
 me_.number = max(number, me_.number)
 
-local heads, advanced = {}, {}
-local lanes = all(L_)
+local heads, advanced, made = {}, {}, 0
+local lanes = allLanes()
 local channel, publishing = ARGV[8], ARGV[9]
 local function publish(replica, message) return call(publishing, channel .. replica, message) end
 
@@ -70,6 +70,9 @@ local function stated(f, withoutFill)
     if pause[1] and isOf(f.name, quota) then b.paused = true end
   end
   records[B_][f.name] = b
+  made = made + 1
+  local quota = f.name:match('^([^/]*)/')
+  if quota then G.quotas[quota] = true end
   if not withoutFill and startsFull(b) then fill(b, nil, 0, G.full) end
   return b
 end

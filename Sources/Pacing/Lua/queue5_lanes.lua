@@ -1,9 +1,12 @@
 -- Who waits for one set of buckets at one urgency; clients' tags in buckets that lanes share: Lane.swift.
-local function newLane(set)
+local function newLane(set, model)
   local loads, served, none = {}, {}, {}
-  for i = 1, #set do loads[i], served[i], none[i] = 0, 0, 0 end
+  for i, name in ipairs(set) do
+    loads[i], served[i], none[i] = 0, 0, 0
+    bucket(name).lanes = bucket(name).lanes + 1
+  end
   return {
-    set = set, waiting = 0, front = 0, virtual = 0, weights = 0, active = 0, top = 0, returns = 0, expected = 0,
+    set = set, model = model or false, waiting = 0, front = 0, virtual = 0, weights = 0, active = 0, top = 0, returns = 0, expected = 0,
     seen = 0, load = 0, loads = loads, served = served, older = {now, none, none}, newer = {now, none, none}, touched = now,
   }
 end
@@ -21,86 +24,23 @@ local function addCosts(sums, costs, sign)
   for i, cost in ipairs(costs) do sums[i] = sums[i] + sign * cost end
 end
 
--- Which sets of buckets have buckets of their own: BucketSets.swift.
-local redirected, stateLane = {}, nil
-do
-local ofModel
+-- What nobody needs is remembered for so long.
+local function memory() return G.crowd > BUCKETS / 2 and CROWDED_MEMORY or LANE_MEMORY end
 
-local function modelOf(name) return name:match('^[^/]*/(.*)$') end
-
--- Model -> names of its buckets, read once a call.
-local function addToModel(name)
-  local model = modelOf(name)
-  if not model then return end
-  local names = ofModel[model] or {}
-  ofModel[model] = names
-  if not has(names, name) then names[#names + 1] = name end
+-- Its clients first, a page at a time.
+local function forgetLane(key)
+  purge(lanes[key], key .. '\1', true, 50, true)
+  if #first(O_, key .. '\1i') > 0 then return end
+  for _, name in ipairs(lanes[key].set) do bucket(name).lanes = bucket(name).lanes - 1 end
+  lanes[key] = false
 end
 
-local function bucketsOf(names)
-  if not ofModel then
-    ofModel = {}
-    for _, name in ipairs(call('HKEYS', B_)) do addToModel(name) end
-    for name in pairs(records[B_]) do addToModel(name) end
-  end
+-- When they were touched, by key: of those without waiters.
+local function idleLanes()
   local found = {}
-  for _, name in ipairs(names) do
-    for _, other in ipairs(ofModel[modelOf(name) or ''] or {}) do
-      if record(B_, other) then found[#found + 1] = other end
-    end
-  end
+  for key, text in pairs(idle) do found[key] = unpackBits('>I7', text) end
+  for key, lane in pairs(lanes) do if lane and lane.waiting == 0 then found[key] = lane.touched end end
   return found
-end
-
--- Any quota has a bucket of their model.
-local function isKnown(names)
-  for _, name in ipairs(names) do if record(B_, name) then return true end end
-  return #bucketsOf(names) > 0
-end
-
--- Any quota's shared bucket holds units, or somebody waits for it.
-local function isInUse(names)
-  local found, isUsed = bucketsOf(names), false
-  for _, name in ipairs(found) do
-    advance(name)
-    isUsed = isUsed or bucket(name).used > 0
-    for _, lane in pairs(lanes) do
-      isUsed = isUsed or lane and lane.waiting > 0 and has(lane.set, name)
-    end
-  end
-  return isUsed
-end
-
-function stateLane(key, figures, shared, sharedLane)
-  local set = {}
-  for i, f in ipairs(figures) do set[i] = f.name end
-  if not lanes[key] and #shared > 0 then
-    local sets, own, common, count = record(G_, 'sets') or {}, {}, {}, 0
-    for i, name in ipairs(set) do
-      if shared[i] ~= name then own[#own + 1], common[#common + 1] = name, shared[i] end
-    end
-    for _ in pairs(sets) do count = count + 1 end
-    if isKnown(own) or count < SETS and not isInUse(common) then
-      sets[key:sub(1, LANE - 1)] = own
-      records[G_]['sets'] = sets
-    else
-      for i, f in ipairs(figures) do f.name, set[i] = shared[i], shared[i] end
-      redirected[key] = sharedLane
-      key = sharedLane
-    end
-  end
-  for _, f in ipairs(figures) do
-    stated(f)
-    if ofModel then addToModel(f.name) end
-  end
-  if not lanes[key] then lanes[key] = newLane(set) end
-end
-end
-
--- The ticket as it waits: in the shared lane where its set has none of its own.
-local function placed(text)
-  local lane = redirected[text:sub(1, LANE)]
-  return ticket(lane and lane .. text:sub(LANE + 1) or text), lane
 end
 
 -- What a call costs in fairness: the largest part of a quota that it takes.

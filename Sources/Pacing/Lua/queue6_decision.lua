@@ -1,7 +1,7 @@
 -- Who goes next: QueueDecision.swift.
 local granted = {}
 
-local decide
+local decide, grant
 do
   local function before(a, b)
     if a.owed ~= b.owed then return a.owed end
@@ -120,7 +120,7 @@ do
     end
   end
 
-  local function grant(t, key, lane, kept, severalLanes)
+  function grant(t, key, lane, kept, severalLanes)
     G.seq = G.seq + 1
     local owner = record(R_, t.owner)
     if owner then owner.granted = now end
@@ -162,8 +162,8 @@ do
         if lane.waiting > 0 then for _, name in ipairs(lane.set) do advance(name) end end
       end
     end
-    local due = NEVER
-    for _ = 1, GRANTS do
+    local due = #granted > 0 and now or NEVER
+    for _ = #granted / 2 + 1, GRANTS do
       local key, kept
       key, kept, due = firstThatFits()
       if not key then break end

@@ -9,7 +9,8 @@ local function undo(t, lane, requeue)
     end
   end
   heads = {}
-  if requeue and not isWaiting(t) then join(t, lane, true) end
+  t = requeue and models.placeAgain(t)
+  if t and not isWaiting(t) then join(t, lanes[t.lane], true) end
 end
 
 local startRollCall, answerRollCall
@@ -24,20 +25,24 @@ end
 
 -- e ticket, patience µs (-1: again)
 function operations.e()
-  local t, sharedLane = placed(arg())
-  local kind, patience, lane = sharedLane and 4 or 1, numberArg(), lanes[t.lane]
+  local t, isShared, goesAtOnce = models.place(ticket(arg()))
+  local kind, patience, lane = isShared and 4 or 1, numberArg(), lanes[t.lane]
+  local function wait()
+    join(t, lane, false)
+    if goesAtOnce then grant(t, t.lane, lane, {}, true) end
+  end
   if not lane then return 0, 0, 0 end
   local entered = patience >= 0 and ofBuckets(lane, 'entered') or {}
   if isWaiting(t) then return kind, 0, 0, entered end
   if patience < 0 then
-    join(t, lane, false)
+    wait()
     return kind, 0, 0
   end
-  local wait, ahead, soon = estimate(t, lane)
-  if G.waiting >= tonumber(ARGV[7]) then return 3, max(soon, wait - patience), 0 end
-  if wait > patience then return 2, wait, 0 end
-  join(t, lane, false)
-  return kind, wait, ahead, entered
+  local span, ahead, soon = estimate(t, lane)
+  if G.waiting >= tonumber(ARGV[7]) then return 3, max(soon, span - patience), 0 end
+  if span > patience then return 2, span, 0 end
+  wait()
+  return kind, span, ahead, entered
 end
 
 -- l ticket
@@ -54,7 +59,7 @@ end
 function operations.b()
   local t = ticket(arg())
   local time, epoch, booked = stampArg(t)
-  local lane, requeue = lanes[t.lane], arg() == '1'
+  local lane, requeue = models.laneOf(t.lane), arg() == '1'
   if not lane then return end
   if epoch == G.epoch then
     for i, name in ipairs(lane.set) do book(bucket(name), -booked[i], time + t.allowance) end
@@ -67,7 +72,7 @@ function operations.r()
   local t, time, hold, learned, requeue = ticket(arg()), numberArg(), numberArg(), numberArg(), arg() == '1'
   local names = {}
   for i = 1, numberArg() do names[i] = arg() end
-  local lane = lanes[t.lane]
+  local lane = models.laneOf(t.lane)
   if not lane then return end
   for _, name in ipairs(names) do
     local b = record(B_, name)
@@ -85,11 +90,12 @@ function operations.s()
   local time, epoch, booked = stampArg(t)
   local costs = {}
   for i = 1, numberArg() do costs[i] = numberArg() end
-  local lane = lanes[t.lane]
-  if not lane or epoch ~= G.epoch then return end
+  local lane = epoch == G.epoch and models.laneOf(t.lane)
+  if not lane then return end
   for i, name in ipairs(lane.set) do
     advance(name)
     settle(bucket(name), booked[i], costs[i], time + t.allowance)
+    models.bookWhereMoved(bucket(name), costs[i] - booked[i], time + t.allowance)
   end
   countBooking()
   local change = share(lane, costs) - share(lane, t.costs)
@@ -184,7 +190,7 @@ end
 function operations.u()
   local figures = figuresArg()
   local b, uses = stated(figures), usesArg()
-  for _, use in ipairs(uses) do book(b, use[2], min(use[1], now + ALLOWANCE)) end
+  for _, use in ipairs(uses) do models.bookUse(b, use[2], min(use[1], now + ALLOWANCE)) end
   countBooking()
   local roll = G.rolling and record(G_, 'roll')
   if roll and roll.answered[me] then

@@ -66,6 +66,7 @@ local function restart(roll, rebuild)
   G.pacer, G.due, G.sweep = '', NEVER, now
   for _, replica in pairs(all(R_)) do if replica then replica.last, replica.pushed = now, 0 end end
   for _, known in pairs(roll.known) do stated(known.figures, true) end
+  for key in pairs(idleLanes()) do lanes[key].touched = now end
   for _, lane in pairs(lanes) do
     if lane then
       lane.touched, lane.older = now, mark(lane)
@@ -95,6 +96,7 @@ local function restart(roll, rebuild)
       end
     end
   end
+  models.shareAfterRestart()
   advanced = {}
 end
 
@@ -176,12 +178,7 @@ local function sweep()
   local former = record(G_, 'live') or {}
   records[G_]['live'] = {list = live, known = known, former = former.former, till = former.till}
   G.sweep = G.dropping and now or now + SWEEP
-  for key, lane in pairs(lanes) do
-    if lane and lane.waiting == 0 and lane.touched < now - LANE_MEMORY then
-      purge(lane, key .. '\1', true, 50, true)
-      if #first(O_, key .. '\1i') == 0 then lanes[key] = false end
-    end
-  end
+  for key, touched in pairs(idleLanes()) do if touched < now - memory() then forgetLane(key) end end
   local few = {}
   for key in pairs(G.shared) do if sharers(key) < 2 then few[#few + 1] = key end end
   for _, key in ipairs(few) do
@@ -193,26 +190,36 @@ end
 
 -- Buckets that hold nothing, that nobody needs and that taught nothing are forgotten.
 local function lookAtAllBuckets()
-  local needed, shared = {}, {}
-  for _, lane in pairs(lanes) do if lane then for _, name in ipairs(lane.set) do needed[name] = true end end end
+  local shared, waitedFor, touched = {}, {}, {}
   for key in pairs(G.shared) do shared[key:sub(1, -3)] = true end
+  for _, lane in pairs(lanes) do
+    if lane and lane.waiting > 0 then for _, name in ipairs(lane.set) do waitedFor[name] = true end end
+  end
+  for name in pairs(records[B_]) do touched[name] = true end
+  local span = memory()
+  G.quotas, G.crowd = {}, 0
   for name, b in pairs(all(B_)) do
     if b then
+      local used, learned, since, blocks, reset = b.used, b.learned, b.first, #b.coarse, b.reset
       advance(name)
-      if b.used == 0 and b.learned == 0 and b.hold <= now and not needed[name] and not shared[name]
-        and b.limit[2] < now - LANE_MEMORY then
+      -- Nothing that follows in this call changes it.
+      if not touched[name] and not waitedFor[name] and b.used == used and b.learned == learned and b.first == since
+        and #b.coarse == blocks and b.reset == reset then
+        unchanged[b] = true
+      end
+      if b.used == 0 and b.learned == 0 and b.hold <= now and b.lanes == 0 and not shared[name]
+        and b.limit[2] < now - span then
         records[B_][name] = false
         advanced[name] = nil
         for urgency = 0, 7 do G.owed[sharedKey(name, urgency)] = nil end
+      else
+        local quota = name:match('^([^/]*)/')
+        G.crowd = G.crowd + 1
+        if quota then G.quotas[quota] = true end
       end
     end
   end
-  local sets, pauses = record(G_, 'sets'), record(G_, 'pauses')
-  for hash, names in pairs(sets or {}) do
-    local isLeft = false
-    for _, name in ipairs(names) do isLeft = isLeft or record(B_, name) and true end
-    if not isLeft then sets[hash] = nil end
-  end
+  local pauses = record(G_, 'pauses')
   for quota, pause in pairs(pauses or {}) do
     if not pause[1] and pause[2] <= now - PAUSE_MEMORY then pauses[quota] = nil end
   end
@@ -249,7 +256,7 @@ if isFresh then
     local key, figures, shared = arg(), {}, {}
     for i = 1, numberArg() do figures[i] = figuresArg() end
     for i = 1, numberArg() do shared[i] = arg() end
-    stateLane(key, figures, shared, #shared > 0 and arg())
+    models.state(key, figures, shared, #shared > 0 and arg())
   end
   while at <= #ARGV do
     local kind, wait, ahead, entered = operations[arg()]()
@@ -284,10 +291,8 @@ elseif G.waiting > 0 and G.death < now + DEATH_NOTICE then
   dueToCall = G.death
 end
 
-local told, names = {}, {}
-for name in pairs(advanced) do names[#names + 1] = name end
-table.sort(names)
-for _, name in ipairs(names) do tellBucket(bucket(name), told, G.paused) end
+local told = {}
+for name in pairs(advanced) do tellBucket(bucket(name), told, G.paused) end
 local peers, pauses = {}, {}
 if tellsAll then
   local quotas = record(G_, 'pauses') or {}

@@ -41,13 +41,17 @@ struct Bucket: Sendable {
     /// When a calendar window began: the reset before.
     var began: Micros
     var nextReset: Micros = 0
-    /// The first sub-window that still counts.
+    /// When a replica last stated that the window is a calendar one, or that it slides, whichever it is.
+    var kindAt: Micros
+    /// The first sub-window that may still be counted; what is before the window's edge is not any more.
     var first: Int
     /// Sums of `Pace.block` sub-windows, dense, the first being block `base`.
     var base = 0
     var coarse: [Int] = []
     var units: [Int: Int] = [:]
     var paused = false
+    /// The bucket that counts what this one holds too; nil: none.
+    var moved: String?
     /// Units ever granted.
     var total = 0
     /// Calls that ever came to wait for it, and that ended their wait.
@@ -62,6 +66,7 @@ struct Bucket: Sendable {
         per = Stated(value: figures.per, at: now)
         reset = figures.reset
         began = figures.reset - figures.per
+        kindAt = now
         first = 0
         first = (now - life) / width - 1
     }
@@ -80,6 +85,12 @@ struct Bucket: Sendable {
     var isLong: Bool { per.value > Pace.short || reset > 0 }
 
     mutating func state(_ figures: BucketFigures, now: Micros) {
+        if (figures.reset > 0) != (reset > 0) {
+            // Figures of windows of two kinds say nothing of each other: the kind holds while anybody states it.
+            if now > kindAt + Pace.stated { change(to: figures, now: now) }
+            return
+        }
+        kindAt = now
         limit.state(figures.limit, stricter: figures.limit < limit.value, now: now)
         burst.state(figures.burst, stricter: figures.burst < burst.value, now: now)
         guardInterval.state(figures.guardInterval, stricter: figures.guardInterval > guardInterval.value, now: now)
@@ -93,10 +104,7 @@ struct Bucket: Sendable {
     /// The next reset as a replica has it: a correction where both are well ahead, else the one after.
     private mutating func state(reset stated: Micros, now: Micros) {
         let minute = 60_000_000
-        if reset == 0 {
-            reset = stated
-            began = stated - per.value
-        } else if stated > reset {
+        if stated > reset {
             if stated - reset <= 120 * minute, reset > now + minute { reset = stated } else { nextReset = stated }
         } else if stated < reset, stated > now + minute {
             reset = stated
@@ -105,14 +113,31 @@ struct Bucket: Sendable {
 
     /// The window's length changed: what is booked keeps its time, at the end of its old sub-window.
     private mutating func resize(from before: Micros, now: Micros) {
-        let old = units
+        let old = reset > 0 ? blocks(before, now: now) : subWindows(before, now: now)
+        empty(now: now)
+        for use in old {
+            if reset > 0 { remember(use.units, at: use.at, now: now) } else { book(use.units, at: use.at, now: now) }
+        }
+    }
+
+    mutating func empty(now: Micros) {
         units = [:]
         coarse = []
-        used = reset > 0 ? used : 0
+        if reset == 0 { used = 0 }
         first = now / width - (life + width - 1) / width - 1
-        for index in old.keys.sorted() {
-            book(old[index]!, at: (index + 1) * before - 1, now: now)
+    }
+
+    /// What sub-windows of that width hold, each at its end; nothing is booked further ahead than a slot may take.
+    private func subWindows(_ width: Micros, now: Micros) -> [BucketUse] {
+        units.keys.sorted().map {
+            BucketUse(at: min(($0 + 1) * width - 1, now + Pace.longestAllowance), units: units[$0]!)
         }
+    }
+
+    /// All that counts now, and until when.
+    func uses(now: Micros) -> [BucketUse] {
+        if reset == 0 { return subWindows(width, now: now) }
+        return [BucketUse(at: now, units: used - late), BucketUse(at: reset, units: late)].filter { $0.units > 0 }
     }
 
     // MARK: Booking
@@ -120,6 +145,7 @@ struct Bucket: Sendable {
     /// Books, takes back (`amount` < 0) or corrects. Does nothing where the time has left the window or is not ours.
     mutating func book(_ amount: Int, at time: Micros, now: Micros) {
         if reset > 0 {
+            remember(amount, at: time, now: now)
             // What was booked before the window began is not in it; what was used meanwhile may be.
             guard amount > 0 || time >= began - Pace.calendarSkew else { return }
             used = max(0, used + amount)
@@ -129,7 +155,7 @@ struct Bucket: Sendable {
             return
         }
         let index = time / width
-        guard index >= first, time <= now + Pace.longestAllowance else { return }
+        guard index >= max(first, (now - life) / width), time <= now + Pace.longestAllowance else { return }
         let had = units[index] ?? 0
         let change = max(amount, -had)
         guard change != 0 else { return }
@@ -138,7 +164,7 @@ struct Bucket: Sendable {
         add(change, toBlock: index / Pace.block)
     }
 
-    private mutating func add(_ change: Int, toBlock block: Int) {
+    mutating func add(_ change: Int, toBlock block: Int) {
         if coarse.isEmpty { base = block }
         while block < base {
             coarse.insert(0, at: 0)
@@ -166,13 +192,11 @@ struct Bucket: Sendable {
         }
         let edge = (now - life) / width
         while first < edge {
-            if coarse.isEmpty {
-                first = edge
-                return
-            }
+            if coarse.isEmpty { return }
             let block = first / Pace.block
             if block < base {
-                first = min(edge, base * Pace.block)
+                guard edge >= base * Pace.block else { return }
+                first = base * Pace.block
                 continue
             }
             let stop = min(edge, (block + 1) * Pace.block)
@@ -198,6 +222,7 @@ struct Bucket: Sendable {
         coarse = []
         first = (now - life) / width
         pace = 0
+        moved = nil
         // By another clock it may seem to be over.
         raiseAt = now + Pace.learnedWindows * per.value
         refusedAt = min(refusedAt, now)
@@ -211,6 +236,7 @@ struct Bucket: Sendable {
         burst.restate(since: edge, now: now)
         guardInterval.restate(since: edge, now: now)
         per.restate(since: edge, now: now)
+        if kindAt > edge { kindAt = now }
     }
 
     /// An upstream's 429 for a call that was granted at `granted`.

@@ -1,69 +1,272 @@
-/// Which sets of buckets have buckets of their own. Callers choose the models, so their number has an end.
+/// Which sets of buckets have buckets of their own. Callers choose the models, so their number has an end: so many sets may
+/// wait at once, so many buckets may be known. Calls of models beyond that wait for, and count in, their quotas' shared
+/// buckets; what goes at once has nothing to wait for.
 ///
-/// Exact: a model of which any quota has a bucket stays with its own; while any shared bucket holds anything, a model that
-/// has none goes there. So no model's calls count in two places within one window, whichever quotas each of them needs.
+/// Exact: a model that used a shared bucket is bound to it while any shared bucket holds anything or has waiters, and what its
+/// own buckets held counts there too from then on. So at any time one bucket counts all that a model used within the window.
 extension QueueState {
-    /// The lane that its callers wait in, its buckets found or made.
+    /// Who is bound to the shared buckets.
+    struct Sharing {
+        var models: Set<ExactName> = []
+        /// Those that `models` would have no room for too.
+        var isFull = false
+        /// Who used them is not known: after a restart, and of replicas that were cut off.
+        var isEveryone = false
+
+        var isNobody: Bool { models.isEmpty && !isFull && !isEveryone }
+    }
+
+    /// A set of which a model has buckets, as a call states it: it has them by itself or shares them.
+    struct StatedSet {
+        let own: LaneFigures
+        let shared: LaneFigures
+        let model: ExactName
+        var isStated = false
+    }
+
+    private static let all = ExactName("*")
+
     mutating func state(_ figures: LaneFigures) {
-        var figures = figures
-        if laneIndex(figures.key) == nil, let shared = figures.sharedLane {
-            let names = zip(figures.buckets, shared.buckets).filter { $0.name != $1.name }.map { ($0.name, $1.name) }
-            if isKnown(names.map(\.0)) || sets.count < Pace.sets && !isInUse(names.map(\.1)) {
-                sets[figures.key.buckets] = names.map(\.0)
-            } else {
-                redirected[figures.key] = shared.key
-                figures = shared
+        if let shared = figures.sharedLane, shared.key != figures.key,
+            let (own, _) = zip(figures.buckets, shared.buckets).first(where: { !$0.name.isExactly($1.name) }),
+            let model = BucketName.parts(of: own.name).model
+        {
+            stated[figures.key] = StatedSet(own: figures, shared: shared, model: ExactName(model))
+        } else {
+            makeLane(figures, model: nil)
+        }
+    }
+
+    /// The ticket as it is to wait, and whether it has to be granted without waiting.
+    mutating func place(_ ticket: QueueTicket) -> (ticket: QueueTicket, goesAtOnce: Bool) {
+        guard let set = stated[ticket.lane] else { return (ticket, false) }
+        var waiting: Set<UInt64> = []
+        var modelWaits = false
+        for lane in lanes where lane.waiting > 0 {
+            guard let model = lane.model else { continue }
+            waiting.insert(lane.key.buckets)
+            modelWaits = modelWaits || model == set.model
+        }
+        if !modelWaits {
+            guard !isBound(set), laneIndex(ticket.lane) != nil || isKnown(set.model) || hasRoom(for: set) else {
+                return (share(ticket, set), false)
             }
         }
-        let indices = figures.buckets.map { state($0) }
-        guard laneIndex(figures.key) == nil else { return }
-        let lane = Lane(key: figures.key, buckets: indices, root: flows.addRoot(), now: now)
-        lanes.insert(lane, at: lanes.firstIndex { figures.key < $0.key } ?? lanes.count)
+        if modelWaits {
+            stateOwn(ticket.lane)
+            return (ticket, false)
+        }
+        useOwn(ticket.lane)
+        if waiting.count < bounds.sets { return (ticket, false) }
+        return goesNow(ticket) ? (ticket, true) : (share(ticket, set), false)
     }
 
-    /// Any quota has a bucket of their model.
-    private func isKnown(_ names: [String]) -> Bool {
-        names.contains { bucketIndex[$0] != nil } || !indices(ofModels: names).isEmpty
+    /// The same for one that is put back, which nothing keeps from waiting by itself. Nil: whose it is the call does not
+    /// state, or it waits elsewhere meanwhile; its owner misses it and enters it again.
+    mutating func placeAgain(_ ticket: QueueTicket) -> QueueTicket? {
+        if let set = stated[ticket.lane] {
+            return isBound(set) && !waits(set.model) ? share(ticket, set) : ticket
+        }
+        guard let lane = laneIndex(ticket.lane), lanes[lane].model == nil else { return nil }
+        let isShared = lanes[lane].buckets.contains {
+            BucketName.parts(of: buckets[$0].name).model.map(ExactName.init) == Self.all
+        }
+        guard isShared else { return ticket }
+        // Of several any may be its own.
+        let sets = stated.values.filter { $0.shared.key == ticket.lane }.sorted { $0.own.key < $1.own.key }
+        guard !sets.isEmpty, !sets.contains(where: { waits($0.model) }) else { return nil }
+        for set in sets { _ = share(ticket, set) }
+        return ticket
     }
 
-    /// Any quota's shared bucket holds units, or somebody waits for it.
-    private mutating func isInUse(_ names: [String]) -> Bool {
-        let indices = indices(ofModels: names)
+    private func waits(_ model: ExactName) -> Bool { lanes.contains { $0.waiting > 0 && $0.model == model } }
+
+    /// Of a ticket that was granted: a long answer outlives what is remembered of an idle lane.
+    mutating func laneOrOwn(_ key: LaneKey) -> Int? {
+        if let set = stated[key] {
+            if laneIndex(key) != nil || isKnown(set.model) { stateOwn(key) }
+        } else if laneIndex(key) == nil,
+            let set = stated.values.filter({ $0.shared.key == key }).min(by: { $0.own.key < $1.own.key })
+        {
+            makeLane(set.shared, model: nil)
+        }
+        return laneIndex(key)
+    }
+
+    // MARK: Who shares
+
+    private func hasRoom(for set: StatedSet) -> Bool {
+        bucketIndex.count + set.own.buckets.count <= bounds.buckets
+    }
+
+    /// Of each quota that has one for that model.
+    private func indices(of model: ExactName) -> [Int] {
+        quotas.compactMap { bucketIndex["\($0)/\(model)"] }
+    }
+
+    private func isKnown(_ model: ExactName) -> Bool { !indices(of: model).isEmpty }
+
+    private mutating func isBound(_ set: StatedSet) -> Bool {
+        guard !sharing.isNobody else { return false }
+        guard isSharedInUse() else {
+            sharing = Sharing()
+            return false
+        }
+        return sharing.isEveryone || sharing.isFull || sharing.models.contains(set.model)
+    }
+
+    /// Any quota's shared bucket holds units or what a 429 taught, or somebody waits for it.
+    private mutating func isSharedInUse() -> Bool {
+        let indices = indices(of: Self.all)
         for index in indices { advance(index) }
         return indices.contains { index in
-            buckets[index].used > 0 || lanes.contains { $0.waiting > 0 && $0.buckets.contains(index) }
+            let bucket = buckets[index]
+            return bucket.used > 0 || bucket.hold > now || bucket.learned > 0
+                || lanes.contains { $0.waiting > 0 && $0.buckets.contains(index) }
         }
     }
 
-    private func indices(ofModels names: [String]) -> [Int] {
-        let models = names.compactMap { BucketName.parts(of: $0).model.map(ExactName.init) }
-        return bucketIndex.filter { name, _ in
-            BucketName.parts(of: name).model.map { models.contains(ExactName($0)) } ?? false
+    /// All of its buckets have room now, and nobody waits for any of them.
+    private mutating func goesNow(_ ticket: QueueTicket) -> Bool {
+        guard rollCall == nil, !isPaused, ticket.owner == me, let lane = laneIndex(ticket.lane) else { return false }
+        for (bucket, cost) in zip(lanes[lane].buckets, ticket.costs) {
+            advance(bucket)
+            let isFree = !lanes.contains { $0.waiting > 0 && $0.buckets.contains(bucket) }
+            guard isFree, buckets[bucket].ready(cost, now: now) <= now else { return false }
         }
-        .map(\.value)
+        return true
     }
 
-    /// The ticket as it waits: in the shared lane where its set has none of its own.
-    func placed(_ ticket: QueueTicket) -> QueueTicket {
-        redirected[ticket.lane].map { QueueTicket(ticket, lane: $0) } ?? ticket
+    private mutating func share(_ ticket: QueueTicket, _ set: StatedSet) -> QueueTicket {
+        if sharing.models.count < bounds.buckets {
+            sharing.models.insert(set.model)
+        } else if !sharing.models.contains(set.model) {
+            sharing.isFull = true
+        }
+        makeLane(set.shared, model: nil)
+        for (own, common) in zip(set.own.buckets, set.shared.buckets) where !own.name.isExactly(common.name) {
+            move(own.name, to: common.name)
+        }
+        return QueueTicket(ticket, lane: set.shared.key)
     }
 
-    /// Buckets that hold nothing, that nobody needs and that taught nothing are forgotten, and sets of which none is left.
+    /// What the one holds counts in the other too, and what it is yet to hold.
+    private mutating func move(_ own: String, to common: String) {
+        guard let index = bucketIndex[own], buckets[index].moved == nil, let target = bucketIndex[common] else {
+            return
+        }
+        advance(index)
+        advance(target)
+        for use in buckets[index].uses(now: now) { buckets[target].book(use.units, at: use.at, now: now) }
+        if buckets[index].learned > 0 { buckets[target].learn(buckets[index].learned, now: now) }
+        buckets[target].hold = max(buckets[target].hold, buckets[index].hold)
+        buckets[index].moved = common
+    }
+
+    // MARK: Bookings that no grant makes
+
+    mutating func bookWhereMoved(_ units: Int, of index: Int, at time: Micros) {
+        guard units > 0, let target = buckets[index].moved.flatMap({ bucketIndex[$0] }) else { return }
+        buckets[target].book(units, at: time, now: now)
+    }
+
+    /// What a replica used by itself. In a shared bucket: whose calls these were is not known.
+    mutating func bookUse(_ units: Int, of index: Int, at time: Micros) {
+        buckets[index].book(units, at: time, now: now)
+        bookWhereMoved(units, of: index, at: time)
+        let (quota, model) = BucketName.parts(of: buckets[index].name)
+        guard model.map(ExactName.init) == Self.all else { return }
+        sharing.isEveryone = true
+        for own in waiting(ofQuota: ExactName(quota)) { buckets[own].book(units, at: time, now: now) }
+    }
+
+    /// After a restart whoever waits for a bucket of its own may have used the shared one. What those had used that came to
+    /// share during the roll call was not known before.
+    mutating func shareAfterRestart() {
+        for quota in quotas {
+            guard let shared = bucketIndex["\(quota)/\(Self.all)"] else { continue }
+            for own in waiting(ofQuota: quota) {
+                for use in buckets[shared].uses(now: now) { buckets[own].book(use.units, at: use.at, now: now) }
+            }
+            for index in buckets.indices where index != shared {
+                let parts = BucketName.parts(of: buckets[index].name)
+                guard let model = parts.model.map(ExactName.init), ExactName(parts.quota) == quota,
+                    sharing.isFull || sharing.models.contains(model)
+                else { continue }
+                move(buckets[index].name, to: buckets[shared].name)
+            }
+        }
+        sharing.isEveryone = true
+    }
+
+    /// Buckets of models' own that somebody waits for.
+    private func waiting(ofQuota quota: ExactName) -> Set<Int> {
+        var found: Set<Int> = []
+        for lane in lanes where lane.waiting > 0 && lane.model != nil {
+            for index in lane.buckets {
+                let parts = BucketName.parts(of: buckets[index].name)
+                if parts.model != nil, ExactName(parts.quota) == quota { found.insert(index) }
+            }
+        }
+        return found
+    }
+
+    // MARK: Lanes and buckets
+
+    private mutating func useOwn(_ key: LaneKey) {
+        stateOwn(key)
+        guard let lane = laneIndex(key) else { return }
+        for index in lanes[lane].buckets { buckets[index].moved = nil }
+    }
+
+    private mutating func stateOwn(_ key: LaneKey) {
+        guard let set = stated[key], !set.isStated || laneIndex(key) == nil else { return }
+        stated[key]?.isStated = true
+        makeLane(set.own, model: set.model)
+    }
+
+    /// The lane and its buckets are found or made.
+    private mutating func makeLane(_ figures: LaneFigures, model: ExactName?) {
+        let indices = figures.buckets.map { state($0) }
+        if let lane = laneIndex(figures.key) {
+            lanes[lane].touched = now
+            return
+        }
+        let idle = lanes.indices.filter { lanes[$0].waiting == 0 }
+        // Not one that this call needs.
+        if idle.count >= bounds.idleLanes, let oldest = idle.min(by: { lanes[$0].touched < lanes[$1].touched }),
+            lanes[oldest].touched < now
+        {
+            forget(lane: oldest)
+        }
+        let lane = Lane(key: figures.key, model: model, buckets: indices, root: flows.addRoot(), now: now)
+        lanes.insert(lane, at: lanePosition(figures.key))
+    }
+
+    /// How long what nobody needs is remembered.
+    var memory: Micros { crowd > bounds.buckets / 2 ? Pace.crowdedMemory : Pace.laneMemory }
+
+    /// Buckets that hold nothing, that nobody needs and that taught nothing are forgotten.
     mutating func lookAtAllBuckets() {
         let needed = Set(lanes.flatMap(\.buckets))
+        quotas = []
         for index in buckets.indices {
             advance(index)
             let bucket = buckets[index]
             if bucket.used == 0, bucket.learned == 0, bucket.hold <= now, !needed.contains(index),
-                bucket.limit.at < now - Pace.laneMemory, !shared.keys.contains(where: { $0.bucket == index })
+                bucket.limit.at < now - memory, !shared.keys.contains(where: { $0.bucket == index })
             {
                 bucketIndex[bucket.name] = nil
                 buckets.remove(index)
                 advanced.remove(index)
                 owed = owed.filter { $0.key.bucket != index }
+                continue
             }
+            let (quota, model) = BucketName.parts(of: bucket.name)
+            if model != nil { quotas.insert(ExactName(quota)) }
         }
-        sets = sets.filter { $0.value.contains { bucketIndex[$0] != nil } }
-        pauses = pauses.filter { $0.value.paused || $0.value.at > now - Pace.pauseMemory }
+        crowd = bucketIndex.count
+        let edge = now - Pace.pauseMemory
+        pauses.keep { $1.paused || $1.at > edge }
     }
 }

@@ -29,6 +29,9 @@ extension String {
     /// Order by bytes, as the store sorts, not by Unicode's rules.
     func utf8Precedes(_ other: String) -> Bool { byteOrder(to: other) < 0 }
 
+    /// Whether all bytes are the same.
+    func isExactly(_ other: String) -> Bool { ExactName(self) == ExactName(other) }
+
     /// Below zero: before the other. Over memory, as the texts' own iterators take thirty instructions a byte.
     fileprivate func byteOrder(to other: String) -> Int {
         var (left, right) = (self, other)

@@ -27,6 +27,24 @@ package struct BucketFigures: Sendable, Hashable {
     }
 }
 
+/// How many of what callers choose a queue keeps apart. Tests have smaller ones.
+package struct QueueBounds: Sendable, Equatable {
+    /// Sets of buckets of their own that may have waiters: each decision looks at all.
+    package var sets = 64
+    /// Buckets that may be known: each beat tells of all.
+    package var buckets = 512
+    /// Lanes without waiters that are remembered: each call reads all.
+    package var idleLanes = 128
+
+    package init() {}
+
+    package init(sets: Int, buckets: Int, idleLanes: Int) {
+        self.sets = sets
+        self.buckets = buckets
+        self.idleLanes = idleLanes
+    }
+}
+
 /// The constants of the algorithm. `queue.lua` holds the same ones.
 enum Pace {
     /// A grant is used within this time, or handed back: it is booked so much later than granted.
@@ -70,8 +88,6 @@ enum Pace {
     static let scanLength = 1000
     /// Between two calls that drop the waiters of the dead.
     static let scanInterval: Micros = 10_000
-    /// How many sets of buckets of their own may be known: callers choose models, so beyond them they share.
-    static let sets = 64
     /// How many flows an estimate looks at.
     static let sample = 32
     /// How much one service, and one arrival, moves what is known of how surely a client comes again.
@@ -85,6 +101,8 @@ enum Pace {
     static let leastPart = 0.05
     /// A lane in which nobody waited for so long is forgotten.
     static let laneMemory: Micros = 60_000_000
+    /// The same where more than half as many buckets are known as may be.
+    static let crowdedMemory: Micros = 5_000_000
     /// How long it is remembered that a quota was resumed, for replicas that heard only of its pause.
     static let pauseMemory: Micros = 3_600_000_000
     /// Windows without a 429 until a learned limit rises, by so large a part of the stated one a window.

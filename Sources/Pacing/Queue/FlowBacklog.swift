@@ -34,7 +34,7 @@ extension FlowTree {
         var restWeights = weights
         for entry in self[parent].busy.prefix(Pace.sample) {
             last = entry.tag
-            guard entry.name != name else { continue }
+            guard !entry.name.isExactly(name) else { continue }
             let child = self[entry.flow]
             rest -= child.waiting
             restWeights -= child.weight

@@ -80,7 +80,12 @@ struct FlowTag: Sendable, Comparable {
 struct FlowTree: Sendable {
     private struct Key: Hashable, Sendable {
         var parent: Int
-        var name: String
+        var name: ExactName
+
+        init(parent: Int, name: String) {
+            self.parent = parent
+            self.name = ExactName(name)
+        }
     }
 
     private var flows = Arena<Flow>()
@@ -144,7 +149,7 @@ struct FlowTree: Sendable {
         flows[client].load = waiting > 0 ? max(0, flows[client].load + load) : 0
         if flows[client].waiting == 0 {
             flows[client].hasSoleUser = waiters > 0 && flows[client].idle.isEmpty
-        } else if flows[client].busy.first?.name != ticket.user {
+        } else if flows[client].busy.first?.name.isExactly(ticket.user) != true {
             flows[client].hasSoleUser = false
         }
         let user = childOrNew(of: client, ticket.user)

@@ -8,6 +8,8 @@ struct Lane: Sendable {
     }
 
     let key: LaneKey
+    /// Whose own buckets are among its buckets, where others may have to share; nil: nobody's, or the shared ones.
+    let model: ExactName?
     /// Indices of its buckets, in the order of their names.
     let buckets: [Int]
     /// Its flow in the tree; virtual time, weights and clients are there.
@@ -26,11 +28,12 @@ struct Lane: Sendable {
     var served: [Int]
     var older: Mark
     var newer: Mark
-    /// Last time that anybody came or went.
+    /// Last time that anybody came, went, or asked to.
     var touched: Micros
 
-    init(key: LaneKey, buckets: [Int], root: Int, now: Micros) {
+    init(key: LaneKey, model: ExactName?, buckets: [Int], root: Int, now: Micros) {
         self.key = key
+        self.model = model
         self.buckets = buckets
         self.root = root
         loads = buckets.map { _ in 0 }
@@ -51,14 +54,19 @@ struct SharedBucketTags: Sendable {
     struct Tag: Comparable, Sendable {
         var tag: Double
         var client: String
+
         static func < (left: Tag, right: Tag) -> Bool {
             left.tag != right.tag ? left.tag < right.tag : left.client.utf8Precedes(right.client)
+        }
+
+        static func == (left: Tag, right: Tag) -> Bool {
+            left.tag == right.tag && left.client.isExactly(right.client)
         }
     }
 
     /// The tag of the last one served.
     var virtual = 0.0
-    private var tags: [String: Double] = [:]
+    private var tags: NameMap<Double> = [:]
     private var order = SortedSet<Tag>()
 
     var isEmpty: Bool { tags.isEmpty }
@@ -146,5 +154,5 @@ struct RollCall: Sendable {
     var expected: Set<String> = []
     /// When buckets had last started as full, by what those who answered had been told; 0: never.
     var full: Micros = 0
-    var known: [String: Known] = [:]
+    var known: NameMap<Known> = [:]
 }

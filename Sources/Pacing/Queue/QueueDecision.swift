@@ -37,8 +37,8 @@ extension QueueState {
         for lane in lanes.indices where lanes[lane].waiting > 0 {
             for bucket in lanes[lane].buckets { advance(bucket) }
         }
-        var due = Pace.never
-        for _ in 0..<Pace.grantsPerCall {
+        var due = granted.isEmpty ? Pace.never : now
+        for _ in 0..<max(0, Pace.grantsPerCall - granted.count) {
             due = Pace.never
             var kept: [Int: Int] = [:]
             guard let lane = firstThatFits(kept: &kept, due: &due) else { break }
@@ -166,7 +166,7 @@ extension QueueState {
         return true
     }
 
-    private mutating func grant(_ ticket: QueueTicket, lane: Int, kept: [Int: Int]) {
+    mutating func grant(_ ticket: QueueTicket, lane: Int, kept: [Int: Int]) {
         seq += 1
         replicas[ticket.owner]?.granted = now
         if ticket.owner == me { granted.append((ticket, stamp(for: ticket))) }

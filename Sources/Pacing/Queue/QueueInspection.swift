@@ -39,6 +39,9 @@ extension QueueState {
 
     package var isInRollCall: Bool { rollCall != nil }
 
+    /// Sets of buckets of models' own that somebody waits for.
+    package var waitingSets: Int { Set(lanes.filter { $0.waiting > 0 && $0.model != nil }.map(\.key.buckets)).count }
+
     /// How many of a replica's calls wait.
     package func waiting(of replica: String) -> Int { replicas[replica]?.tickets.count ?? 0 }
 

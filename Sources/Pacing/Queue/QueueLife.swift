@@ -143,6 +143,7 @@ extension QueueState {
                 buckets[index].fill(told: nil, margin: 0, at: now, now: now)
             }
         }
+        shareAfterRestart()
         advanced.removeAll(keepingCapacity: true)
     }
 
@@ -183,20 +184,22 @@ extension QueueState {
     }
 
     private mutating func sweepLanes() {
-        for lane in lanes.indices.reversed() where lanes[lane].waiting == 0 {
-            guard lanes[lane].touched < now - Pace.laneMemory else { continue }
-            let root = lanes[lane].root
-            flows.purge(root, atMost: 50, ahead: true)
-            if flows[root].idle.isEmpty {
-                flows.removeRoot(root)
-                lanes.remove(at: lane)
-            }
-        }
+        for lane in lanes.indices.reversed()
+        where lanes[lane].waiting == 0 && lanes[lane].touched < now - memory { forget(lane: lane) }
         for key in Array(shared.keys) where sharers(key) < 2 {
             shared[key]?.purge(atMost: 50, ahead: true)
             if shared[key]?.isEmpty == true { shared[key] = nil }
         }
         owed = owed.filter { sharers($0.key) > 0 }
+    }
+
+    /// Its clients first, a page at a time.
+    mutating func forget(lane: Int) {
+        let root = lanes[lane].root
+        flows.purge(root, atMost: 50, ahead: true)
+        guard flows[root].idle.isEmpty else { return }
+        flows.removeRoot(root)
+        lanes.remove(at: lane)
     }
 
     /// Lanes of that urgency that wait for the bucket.

@@ -5,7 +5,7 @@ extension QueueState {
         case .enter(let ticket, let patience): return enter(ticket, patience: patience, maxWaiting: call.maxWaiting)
         case .leave(let ticket): part(ticket)
         case .back(let ticket, let stamp, let requeue):
-            guard let lane = laneIndex(ticket.lane) else { return .none }
+            guard let lane = laneOrOwn(ticket.lane) else { return .none }
             if stamp.epoch == epoch {
                 for (bucket, units) in zip(lanes[lane].buckets, stamp.units(of: ticket)) {
                     buckets[bucket].book(-units, at: stamp.time + ticket.allowance, now: now)
@@ -13,7 +13,7 @@ extension QueueState {
             }
             undo(ticket, lane: lane, requeue: requeue)
         case .refused(let ticket, let stamp, let names, let hold, let learned, let requeue):
-            guard let lane = laneIndex(ticket.lane) else { return .none }
+            guard let lane = laneOrOwn(ticket.lane) else { return .none }
             for name in names {
                 guard let index = bucketIndex[name] else { continue }
                 advance(index)
@@ -44,7 +44,7 @@ extension QueueState {
         case .state(let figures): _ = state(figures)
         case .used(let figures, let uses):
             let index = state(figures)
-            for use in uses { buckets[index].book(use.units, at: min(use.at, now + Pace.allowance), now: now) }
+            for use in uses { bookUse(use.units, of: index, at: min(use.at, now + Pace.allowance)) }
             countBooking()
             addToRollCall(figures, uses)
         case .report(let reports, let peers, let full): answer(reports, peers: peers, full: full)
@@ -53,21 +53,26 @@ extension QueueState {
     }
 
     private mutating func enter(_ entering: QueueTicket, patience: Micros?, maxWaiting: Int) -> QueueResult {
-        let ticket = placed(entering)
+        let (ticket, goesAtOnce) = place(entering)
         func waits(_ wait: Micros, ahead: Int) -> QueueResult {
             ticket === entering ? .waiting(wait, ahead: ahead) : .waitingShared(wait, ahead: ahead)
         }
         guard let lane = laneIndex(ticket.lane) else { return .none }
+        if patience != nil { enteredBefore = lanes[lane].buckets.map { buckets[$0].entered } }
         if isWaiting(ticket) { return waits(0, ahead: 0) }
+        func join() {
+            self.join(ticket, lane: lane, front: false)
+            if goesAtOnce { grant(ticket, lane: lane, kept: [:]) }
+        }
         guard let patience else {
-            join(ticket, lane: lane, front: false)
+            join()
             return waits(0, ahead: 0)
         }
         let estimate = estimate(ticket, lane: lane)
         // There is a place once one goes, and that is soon enough then.
         if waiting >= maxWaiting { return .full(max(estimate.soon, estimate.wait - patience)) }
         if estimate.wait > patience { return .tooLong(estimate.wait) }
-        join(ticket, lane: lane, front: false)
+        join()
         return waits(estimate.wait, ahead: estimate.ahead)
     }
 
@@ -81,27 +86,24 @@ extension QueueState {
         return flows[user].tickets.contains(ticket)
     }
 
-    /// How many calls had entered each bucket that a newcomer waits for.
-    func counts(before operation: QueueOperation) -> [Int] {
-        guard case .enter(let ticket, .some) = operation, let lane = laneIndex(placed(ticket).lane) else { return [] }
-        return lanes[lane].buckets.map { buckets[$0].entered }
-    }
-
     /// Its fairness charge is undone; what it was granted may stay booked.
     private mutating func undo(_ ticket: QueueTicket, lane: Int, requeue: Bool) {
         let share = share(lane, ticket)
         flows.account(root: lanes[lane].root, ticket, waiters: 0, charge: -share, front: true)
         chargeShared(lane, ticket, costs: ticket.costs.map { -$0 })
         heads.removeAll(keepingCapacity: true)
+        guard requeue, let ticket = placeAgain(ticket) else { return }
         // Its owner may have entered it again meanwhile.
-        if requeue, !isWaiting(ticket) { join(ticket, lane: lane, front: true) }
+        if let lane = laneIndex(ticket.lane), !isWaiting(ticket) { join(ticket, lane: lane, front: true) }
     }
 
     private mutating func settle(_ ticket: QueueTicket, _ stamp: GrantStamp, costs: [Int]) {
-        guard stamp.epoch == epoch, let lane = laneIndex(ticket.lane) else { return }
+        guard stamp.epoch == epoch, let lane = laneOrOwn(ticket.lane) else { return }
         for (bucket, (cost, units)) in zip(lanes[lane].buckets, zip(costs, stamp.units(of: ticket))) {
             advance(bucket)
-            buckets[bucket].settle(units, to: cost, at: stamp.time + ticket.allowance, now: now)
+            let time = stamp.time + ticket.allowance
+            buckets[bucket].settle(units, to: cost, at: time, now: now)
+            if cost > units { bookWhereMoved(cost - units, of: bucket, at: time) }
         }
         countBooking()
         let change = share(lane, costs: costs) - share(lane, ticket)
@@ -132,7 +134,7 @@ extension QueueState {
     mutating func pause(_ pause: QuotaPause) {
         pauses[pause.quota] = pause
         guard !pause.quota.isEmpty else { return }
-        for (name, index) in bucketIndex where Self.bucket(name, isOf: pause.quota) {
+        for index in buckets.indices where Self.bucket(buckets[index].name, isOf: pause.quota) {
             buckets[index].paused = pause.paused
         }
     }

@@ -4,6 +4,8 @@
 /// is the argument and never goes behind the last time stored. Each operation costs O(log n) of the waiters, and nothing
 /// of the number of clients, of replicas or of the quota's size.
 package struct QueueState: Sendable {
+    let bounds: QueueBounds
+
     // Kept from call to call.
     var run: String
     var last: Micros = 0
@@ -18,7 +20,7 @@ package struct QueueState: Sendable {
     var full: Micros = 0
     var rollCall: RollCall?
     /// By quota; empty name: the whole upstream.
-    var pauses: [String: QuotaPause] = [:]
+    var pauses: NameMap<QuotaPause> = [:]
     var pacer: String?
     var due = Pace.never
     var nextSweep: Micros = 0
@@ -35,11 +37,15 @@ package struct QueueState: Sendable {
     /// Who was known before the last roll call, until that no longer matters: who told of a jump may have come late.
     var former: (known: [String], until: Micros) = ([], 0)
     var buckets = Arena<Bucket>()
-    var bucketIndex: [String: Int] = [:]
+    var bucketIndex: NameMap<Int> = [:]
     /// Sorted by key.
     var lanes: [Lane] = []
-    /// Sets that have buckets of their own, and these buckets' names.
-    var sets: [UInt64: [String]] = [:]
+    /// Who has to use the shared buckets while these hold anything.
+    var sharing = Sharing()
+    /// That have, or had, a bucket for each model.
+    var quotas: Set<ExactName> = []
+    /// How many buckets there were at the last beat.
+    var crowd = 0
     var flows = FlowTree()
     var shared: [BucketUrgency: SharedBucketTags] = [:]
     /// Slots owed to an urgency that was passed over in the bucket that blocks it.
@@ -53,12 +59,17 @@ package struct QueueState: Sendable {
     var me = ""
     var heads: [LaneKey: QueueTicket] = [:]
     var advanced: Set<Int> = []
-    var redirected: [LaneKey: LaneKey] = [:]
+    var stated: [LaneKey: StatedSet] = [:]
+    /// How many had entered each bucket of a newcomer.
+    var enteredBefore: [Int] = []
     var granted: [(ticket: QueueTicket, stamp: GrantStamp)] = []
     var pushes: [(replica: String, push: QueuePush)] = []
 
     /// - Parameter run: of the store that this is; another one in a call starts a roll call. Empty: the first one does.
-    package init(run: String = "") { self.run = run }
+    package init(run: String = "", bounds: QueueBounds = QueueBounds()) {
+        self.run = run
+        self.bounds = bounds
+    }
 
     package struct Outcome: Sendable {
         package var reply: QueueReply
@@ -81,7 +92,7 @@ package struct QueueState: Sendable {
         heads.removeAll(keepingCapacity: true)
         advanced.removeAll(keepingCapacity: true)
         granted = []
-        redirected = [:]
+        stated = [:]
         pushes = []
         if epoch == 0 { epoch = now }
         var record = replicas[me] ?? ReplicaRecord(last: now)
@@ -102,10 +113,10 @@ package struct QueueState: Sendable {
             for lane in call.lanes { state(lane) }
             for operation in call.operations {
                 if case .beat = operation { tellsAll = true }
-                let counts = counts(before: operation)
+                enteredBefore = []
                 let result = perform(operation, of: call)
                 results.append(result)
-                entered.append(result.isNewcomer ? counts : [])
+                entered.append(result.isNewcomer ? enteredBefore : [])
             }
         }
         endRollCall()
@@ -195,6 +206,8 @@ package struct QueueState: Sendable {
         }
         let index = buckets.add(bucket)
         bucketIndex[figures.name] = index
+        let (quota, model) = BucketName.parts(of: figures.name)
+        if model != nil { quotas.insert(ExactName(quota)) }
         return index
     }
 
@@ -202,8 +215,24 @@ package struct QueueState: Sendable {
     func startsFull(_ bucket: Bucket) -> Bool { !bucket.isLong && full > 0 && now < full + bucket.life }
 
     static func bucket(_ name: String, isOf quota: String) -> Bool {
-        name == quota || name.hasPrefix(quota) && name.utf8.dropFirst(quota.utf8.count).first == UInt8(ascii: "/")
+        guard name.utf8.starts(with: quota.utf8) else { return false }
+        let rest = name.utf8.dropFirst(quota.utf8.count)
+        return rest.isEmpty || rest.first == UInt8(ascii: "/")
     }
 
-    func laneIndex(_ key: LaneKey) -> Int? { lanes.firstIndex { $0.key == key } }
+    func laneIndex(_ key: LaneKey) -> Int? {
+        let index = lanePosition(key)
+        return index < lanes.count && lanes[index].key == key ? index : nil
+    }
+
+    /// Of the first lane whose key is not before that one.
+    func lanePosition(_ key: LaneKey) -> Int {
+        var low = 0
+        var high = lanes.count
+        while low < high {
+            let middle = (low + high) / 2
+            if lanes[middle].key < key { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
 }

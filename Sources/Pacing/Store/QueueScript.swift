@@ -6,8 +6,10 @@ package enum QueueScript {
     package static let script = RedisScript(
         name: "queue",
         source: PackageResources.queue1_records_lua + PackageResources.queue2_bucket_lua
-            + PackageResources.queue3_globals_lua + PackageResources.queue4_flows_lua
-            + PackageResources.queue5_lanes_lua + PackageResources.queue6_decision_lua
+            + PackageResources.queue2_pacing_lua + PackageResources.queue3_globals_lua
+            + PackageResources.queue4_flows_lua
+            + PackageResources.queue5_lanes_lua + PackageResources.queue5_models_lua
+            + PackageResources.queue6_decision_lua
             + PackageResources.queue7_estimate_lua + PackageResources.queue8_operations_lua
             + PackageResources.queue9_life_lua
     )
@@ -23,7 +25,7 @@ package enum QueueScript {
         "\(tag(prefix: prefix, upstream: upstream)):p:"
     }
 
-    private static func tag(prefix: String, upstream: String) -> String { "\(prefix):{q3:\(upstream)}" }
+    private static func tag(prefix: String, upstream: String) -> String { "\(prefix):{q4:\(upstream)}" }
 
     /// - Parameter isSharded: on a cluster: pushes stay in the shard of the keys, whose tag their channels have.
     /// - Parameter now: nil: the server's own clock.

@@ -174,6 +174,6 @@ extension QueueScript {
                 )
             )
         }
-        return buckets
+        return buckets.sorted { $0.name.utf8Precedes($1.name) }
     }
 }

@@ -11,7 +11,7 @@ final class DirectSchedule {
 
     let seed: Int
     private var generator: SeededGenerator
-    private var state = QueueState()
+    private var state: QueueState
     private var now: Micros = 1_000_000_000_000
     private var numbers: [String: Int] = [:]
     private var nextID = 1
@@ -23,6 +23,7 @@ final class DirectSchedule {
     private let start: Micros
     /// More models than may have buckets of their own.
     private let hasModels: Bool
+    let isCrowded: Bool
     private(set) var steps: [SimulatedStore.Step] = []
     private(set) var failures: [String] = []
 
@@ -30,7 +31,9 @@ final class DirectSchedule {
         self.seed = seed
         generator = SeededGenerator(seed: seed)
         start = now
-        hasModels = seed % 4 == 0
+        hasModels = seed % 4 < 2
+        isCrowded = seed % 4 == 1
+        state = QueueState(bounds: isCrowded ? ScriptReplay.crowded : QueueBounds())
         let second = 1_000_000
         func figures(_ name: String, _ limit: Int, _ per: Int, reset: Int = 0) -> BucketFigures {
             BucketFigures(
@@ -183,7 +186,12 @@ final class DirectSchedule {
         case 0: figures.limit = max(1, figures.limit * generator.int(1...3) / 2)
         case 1: figures.burst = generator.int(1...figures.limit)
         case 2: figures.guardInterval = generator.pick([20_000, 50_000])
-        default: if figures.reset == 0 { figures.per = figures.per * generator.int(1...3) / 2 }
+        default:
+            if generator.chance(0.3) {
+                figures.reset = figures.reset == 0 ? nextReset() : 0
+            } else if figures.reset == 0 {
+                figures.per = figures.per * generator.int(1...3) / 2
+            }
         }
         figures.burst = min(figures.burst, figures.limit)
         return figures
@@ -191,10 +199,12 @@ final class DirectSchedule {
 
     /// A model that a caller chose, and which of its quotas that call needs.
     private func modelLane() -> LaneFigures {
-        let model = generator.int(0...99)
+        let number = generator.int(0...(isCrowded ? 7 : 99))
+        // Two of them only their bytes tell apart.
+        let model = number < 2 ? ["\u{e9}", "e\u{301}"][number] : "m\(number)"
         var buckets = [("rpd", 40, 3600), ("rpm", 3, 60)].map { quota, limit, seconds in
             BucketFigures(
-                name: "\(quota)/m\(model)",
+                name: "\(quota)/\(model)",
                 limit: limit,
                 per: seconds * 1_000_000,
                 guardInterval: 20_000,
@@ -204,7 +214,7 @@ final class DirectSchedule {
         if generator.chance(0.3) { buckets.remove(at: generator.int(0...1)) }
         return LaneFigures(
             key: LaneKey(names: buckets.map(\.name), urgency: 3),
-            buckets: buckets,
+            buckets: buckets.map { figures($0) },
             shared: buckets.map { "\($0.name.prefix(3))/*" }
         )
     }
@@ -228,8 +238,8 @@ final class DirectSchedule {
         let costs = lane.buckets.map { $0.name.hasPrefix("tpm") ? generator.pick([1, 100, 900, 3000]) : 1 }
         let ticket = QueueTicket(
             lane: lane.key,
-            client: generator.pick(["c1", "c2", "c3", "c4", "b"]),
-            user: generator.pick(["", "x", "yy"]),
+            client: generator.pick(["c1", "c2", "c3", "b", "\u{e9}", "e\u{301}"]),
+            user: generator.pick(["", "x", "yy", "\u{e9}", "e\u{301}"]),
             place: now - generator.int(0...1000),
             owner: me,
             id: nextID,

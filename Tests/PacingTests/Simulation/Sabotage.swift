@@ -6,6 +6,8 @@ enum Sabotage: String, CaseIterable {
     case unbooked, refundsRefused, sendsStale, resetsEarly
     /// Estimates are booked by half. · What was short is never charged.
     case halfEstimates, neverSettles
+    /// A model that shares a bucket goes back to its own every other time.
+    case splitsModels
     /// A lost store is not noticed. · Each replica takes the whole quota when cut off.
     case forgetsLosses, wholeParts
     /// A store that lost them hears of no order, hold or learned limit; nobody says that the clock jumped.
@@ -25,7 +27,7 @@ enum Sabotage: String, CaseIterable {
     var notice: String {
         switch self {
         case .unbooked, .refundsRefused, .sendsStale, .resetsEarly, .halfEstimates, .neverSettles, .forgetsLosses,
-            .wholeParts, .ignoresLearned, .ignoresLower, .forgetsLearned, .ignoresJumps:
+            .wholeParts, .ignoresLearned, .ignoresLower, .forgetsLearned, .ignoresJumps, .splitsModels:
             "exceeded"
         case .ignoresHold, .forgetsHolds: "while the upstream holds it"
         case .ignoresPause, .forgetsOrders: "while it is paused"
@@ -48,6 +50,9 @@ enum Sabotage: String, CaseIterable {
             change(&call) { if $0.reset > 0 { $0.reset -= 4_000_000 } }
         case .ignoresLower:
             change(&call) { $0.limit = 1000 }
+        case .splitsModels:
+            guard call.number % 2 == 0 else { return }
+            for lane in call.lanes.indices { call.lanes[lane].shared = nil }
         case .forgetsLosses:
             call.run = "1"
             call.seen = 0

@@ -33,7 +33,8 @@ final class Schedule {
             windows: windows,
             order: order,
             reservation: configuration.isCalm ? ReservationOracle(world: world, longest: longest) : nil,
-            sabotage: sabotage
+            sabotage: sabotage,
+            bounds: configuration.bounds
         )
         upstream = SimulatedUpstream(
             world: world,

@@ -30,6 +30,8 @@ struct ScheduleConfiguration {
     private(set) var settlesUp = false
     /// One client, of one user.
     private(set) var isAlone = false
+    /// Fewer sets may wait, and fewer buckets be known, than there are models.
+    private(set) var isCrowded = false
     private var urgencies = [3]
     private var span: Micros = 0
     private var generator: SeededGenerator
@@ -46,6 +48,9 @@ struct ScheduleConfiguration {
         } else if generator.chance(0.3) {
             faults = [.double]
         }
+        isCrowded = profile == .any && !faults.contains(.deploy) && generator.chance(0.2)
+        // Which model's part a replica that is cut off uses in a shared bucket is not followed.
+        if isCrowded { policy = .closed }
         replicas = generator.int(1...4)
         span = generator.pick([3_000_000, 6_000_000, 10_000_000, 14_000_000])
         drawBuckets()
@@ -56,14 +61,16 @@ struct ScheduleConfiguration {
 
     /// One user, nothing fails, no estimate falls short, no day ends.
     var isCalm: Bool {
-        isAlone && !settlesUp && buckets.values.allSatisfy { $0.reset == nil }
+        isAlone && !isCrowded && !settlesUp && buckets.values.allSatisfy { $0.reset == nil }
     }
+
+    var bounds: QueueBounds { isCrowded ? ScriptReplay.crowded : QueueBounds() }
 
     /// Keeps only these events.
     mutating func keep(_ indices: [Int]) { events = indices.map { events[$0] } }
 
     private mutating func bucket(_ name: String, _ limit: Int, _ seconds: Int, reset: Micros? = nil) -> BucketSpec {
-        let spec = BucketSpec(
+        var spec = BucketSpec(
             name: name,
             limit: limit,
             per: .seconds(seconds),
@@ -71,6 +78,7 @@ struct ScheduleConfiguration {
             guardInterval: .microseconds(guardInterval),
             reset: reset.map { .microseconds(SimulatedStore.start + $0) }
         )
+        if isCrowded, let slash = name.firstIndex(of: "/") { spec.overflow = name[...slash] + "*" }
         buckets[name] = spec
         if faults.contains(.deploy), generator.chance(0.7) {
             var other = spec
@@ -98,14 +106,20 @@ struct ScheduleConfiguration {
             generator.chance(0.15) && !faults.contains(.clock)
             ? bucket("tpd", generator.pick([2000, 20_000]), 86_400, reset: generator.int(1_000_000...span)) : nil
         let hour = generator.chance(0.1) ? bucket("hour", generator.int(5...40), 3600) : nil
-        for model in ["flash", "pro", "lite"].prefix(generator.int(1...3)) {
+        var requests = (limit: 0, seconds: 0)
+        var tokens = requests
+        let models = isCrowded ? ["flash", "pro", "lite", "nano", "ultra"] : ["flash", "pro", "lite"]
+        for model in models.prefix(isCrowded ? 5 : generator.int(1...3)) {
             var set = [day, dayTokens, hour, all].compactMap(\.self)
+            // Models that share a bucket have the same quota.
+            if !isCrowded || requests.limit == 0 {
+                requests = (generator.int(2...20), generator.pick([1, 2, 2, 5, 5, 5, 60]))
+                tokens = (generator.pick([1000, 5000]), generator.pick([2, 5]))
+            }
             if set.isEmpty || generator.chance(0.8) {
-                set.append(bucket("rpm/" + model, generator.int(2...20), generator.pick([1, 2, 2, 5, 5, 5, 60])))
+                set.append(bucket("rpm/" + model, requests.limit, requests.seconds))
             }
-            if generator.chance(0.5) {
-                set.append(bucket("tpm/" + model, generator.pick([1000, 5000]), generator.pick([2, 5])))
-            }
+            if generator.chance(0.5) { set.append(bucket("tpm/" + model, tokens.limit, tokens.seconds)) }
             sets.append(set.sorted { $0.name < $1.name })
         }
     }
@@ -214,7 +228,7 @@ struct ScheduleConfiguration {
             for turn in 0..<replicas { add(.replace, at: start + turn * 700_000) }
         }
         if faults.contains(.hold) {
-            let quota = generator.pick(["up", "rpm", "rpm/flash", "tpm"])
+            let quota = generator.pick(isCrowded ? ["up", "rpm", "tpm"] : ["up", "rpm", "rpm/flash", "tpm"])
             add(.hold(quota: quota, generator.int(100_000...3_000_000)), at: within(&generator, from: 0))
         }
     }

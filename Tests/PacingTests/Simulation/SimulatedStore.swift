@@ -20,7 +20,8 @@ final class SimulatedStore {
     let order: OrderOracle?
     let reservation: ReservationOracle?
     private let sabotage: Sabotage?
-    private(set) var state = QueueState()
+    private(set) var state: QueueState
+    let bounds: QueueBounds
     private var snapshot: (state: QueueState, step: Int)?
     private(set) var isUp = true
     private(set) var errorsUntil: Micros = 0
@@ -45,8 +46,11 @@ final class SimulatedStore {
         windows: WindowOracle,
         order: OrderOracle?,
         reservation: ReservationOracle?,
-        sabotage: Sabotage?
+        sabotage: Sabotage?,
+        bounds: QueueBounds = QueueBounds()
     ) {
+        self.bounds = bounds
+        state = QueueState(bounds: bounds)
         self.world = world
         self.reservation = reservation
         self.windows = windows
@@ -170,7 +174,7 @@ final class SimulatedStore {
         disturb()
         for replica in replicas.values.sorted(by: { $0.id < $1.id }) { replica.cut() }
         if loss == .empty || loss == .rollback && snapshot == nil {
-            state = QueueState()
+            state = QueueState(bounds: bounds)
             if records { steps.append(.empty) }
         } else if loss == .rollback, let snapshot {
             state = snapshot.state
