@@ -48,7 +48,7 @@ struct ScheduleConfiguration {
         } else if generator.chance(0.3) {
             faults = [.double]
         }
-        isCrowded = profile == .any && !faults.contains(.deploy) && generator.chance(0.2)
+        isCrowded = profile == .any && !faults.contains(.deploy) && seed % 5 == 2
         // Which model's part a replica that is cut off uses in a shared bucket is not followed.
         if isCrowded { policy = .closed }
         replicas = generator.int(1...4)
@@ -112,14 +112,18 @@ struct ScheduleConfiguration {
         for model in models.prefix(isCrowded ? 5 : generator.int(1...3)) {
             var set = [day, dayTokens, hour, all].compactMap(\.self)
             // Models that share a bucket have the same quota.
-            if !isCrowded || requests.limit == 0 {
-                requests = (generator.int(2...20), generator.pick([1, 2, 2, 5, 5, 5, 60]))
-                tokens = (generator.pick([1000, 5000]), generator.pick([2, 5]))
-            }
             if set.isEmpty || generator.chance(0.8) {
+                if !isCrowded || requests.limit == 0 {
+                    requests = (generator.int(2...20), generator.pick([1, 2, 2, 5, 5, 5, 60]))
+                }
                 set.append(bucket("rpm/" + model, requests.limit, requests.seconds))
             }
-            if generator.chance(0.5) { set.append(bucket("tpm/" + model, tokens.limit, tokens.seconds)) }
+            if generator.chance(0.5) {
+                if !isCrowded || tokens.limit == 0 {
+                    tokens = (generator.pick([1000, 5000]), generator.pick([2, 5]))
+                }
+                set.append(bucket("tpm/" + model, tokens.limit, tokens.seconds))
+            }
             sets.append(set.sorted { $0.name < $1.name })
         }
     }
