@@ -88,13 +88,14 @@ final class LivenessOracle {
 
     /// A dead replica's waiters are gone within 3 s, where anybody is there to call.
     private func checkDead() {
-        guard store.isUp, store.errorsUntil <= world.time, store.replicas.values.contains(where: \.isAble) else {
-            return
-        }
+        // One that was paused with all others is there to call only since then.
+        guard store.isUp, store.errorsUntil <= world.time,
+            let there = store.replicas.values.filter(\.isAble).map(\.silentAt).min()
+        else { return }
         // Who was to call next may have died since.
         let died = store.replicas.values.reduce(store.disturbedAt) { $1.isDead ? max($0, $1.silentAt) : $0 }
         for replica in store.replicas.values where replica.isDead {
-            let since = max(replica.silentAt, died)
+            let since = max(replica.silentAt, died, there)
             if world.time - since > 3_000_000 + Self.interval, store.state.waiting(of: replica.id) > 0 {
                 world.fail("waiters of the dead \(replica.id)")
             }
