@@ -38,18 +38,42 @@ struct RollCallStore {
     }
 
     mutating func enter(_ replica: String, id: Int, run: String = "run") -> QueueReply {
-        let ticket = QueueTicket(
-            lane: Self.lane.key,
+        let ticket = Self.ticket(of: replica, id: id, place: now)
+        return call(replica, [.enter(ticket, patience: QueueDriver.farFuture)], run: run)
+    }
+
+    private static func ticket(of replica: String, id: Int, place: Micros) -> QueueTicket {
+        QueueTicket(
+            lane: lane.key,
             client: "c",
             user: "",
-            place: now,
+            place: place,
             owner: replica,
             id: id,
             weight: 1,
             allowance: 20_000,
             costs: [1]
         )
-        return call(replica, [.enter(ticket, patience: QueueDriver.farFuture)], run: run)
+    }
+
+    /// A 429 for a call of that replica.
+    mutating func refuse(
+        _ replica: String,
+        hold: Micros?,
+        learned: Int? = nil,
+        run: String = "run",
+        peers: Int = 0
+    ) -> QueueReply {
+        let stamp = GrantStamp(time: now, epoch: epoch)
+        let refused = QueueOperation.refused(
+            Self.ticket(of: replica, id: 0, place: now),
+            stamp,
+            buckets: ["rpm"],
+            hold: hold,
+            learned: learned,
+            requeue: false
+        )
+        return call(replica, [refused], run: run, peers: peers)
     }
 
     /// Until the roll call must be over.

@@ -67,9 +67,24 @@ extension AgentState {
             }
             count(peers, inRollCall: reply.rollCall != nil, now: now)
         }
-        guard isLasting else { return }
+        guard isLasting else {
+            if !jumped { learnTaught(reply.buckets) }
+            return
+        }
         for bucket in reply.buckets { told[bucket.name] = bucket }
         if reply.peers != nil, comparing { compareFigures(reply.buckets, now: now) }
+    }
+
+    /// What 429s taught within a roll call: the store may be lost again before that is over.
+    private mutating func learnTaught(_ buckets: [BucketState]) {
+        for bucket in buckets {
+            guard let known = told[bucket.name] else {
+                told[bucket.name] = bucket
+                continue
+            }
+            told[bucket.name]?.hold = max(known.hold, bucket.hold)
+            if let learned = bucket.learned { told[bucket.name]?.learned = min(known.learned ?? learned, learned) }
+        }
     }
 
     /// But for orders that are on their way to the store.

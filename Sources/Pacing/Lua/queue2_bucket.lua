@@ -235,9 +235,6 @@ local function clear(b)
   b.first = floor((now - life(b)) / width(b))
   b.pace = 0
   b.moved = false
-  b.raise = now + LEARNED_WINDOWS * b.per[1]
-  b.refused = min(b.refused, now)
-  b.hold = min(b.hold, now + b.per[1])
   restate(b, -1)
 end
 

@@ -81,6 +81,7 @@ function operations.r()
       refuse(b, time, hold, learned)
     end
   end
+  countBooking()
   undo(t, lane, requeue)
 end
 

@@ -14,10 +14,16 @@ startRollCall = function(forced)
     confirmed = {}, informed = 0, seen = 0, need = 0, before = before, living = living, expected = expected, full = 0, known = {},
     back = (former and former.back or 0) + back, bookings = former and former.bookings or 0,
   }
+  local span = back
   back = 0
   G.rolling = true
   if forced then G.epoch = max(G.epoch + 1, now) end
-  for _, b in pairs(all(B_)) do if b then restate(b, now - silence - STATED) end end
+  for _, b in pairs(all(B_)) do
+    if b then
+      restate(b, now - silence - STATED)
+      b.hold, b.raise, b.refused = max(0, b.hold - span), b.raise - span, b.refused - span
+    end
+  end
   publish('', 'r')
 end
 
@@ -60,7 +66,7 @@ local function rebuildBucket(b, sent, whole)
 end
 
 -- 'rebuild': all that were known told what they sent. Else short windows start as full.
-local function restart(roll, rebuild)
+local function restart(roll, isLost, rebuild)
   G.epoch = max(G.epoch + 1, now)
   G.full = rebuild and roll.full or now
   G.pacer, G.due, G.sweep = '', NEVER, now
@@ -82,8 +88,11 @@ local function restart(roll, rebuild)
       local known = roll.known[name] or {told = 0, sent = {}}
       local told, sent = max(b.used, known.told), running(b, known.sent)
       clear(b)
-      b.hold = max(b.hold, known.hold or 0)
-      if (known.learned or 0) > 0 then learn(b, known.learned) end
+      if isLost then
+        b.hold = max(b.hold, known.hold or 0)
+        if (known.learned or 0) > 0 then learn(b, known.learned) end
+        b.raise = now + LEARNED_WINDOWS * b.per[1]
+      end
       if rebuild then
         rebuildBucket(b, sent, told + (known.since or 0))
         if startsFull(b) then fill(b, nil, 0, G.full) end
@@ -133,7 +142,7 @@ local function endRollCall()
   local live = record(G_, 'live')
   if live then live.former, live.till = roll.before, now + DEAD end
   G.seq = max(G.seq, roll.seen) + roll.bookings
-  if isLost or not everyone then restart(roll, isLost and everyone and isKnown) end
+  if isLost or not everyone then restart(roll, isLost, isLost and everyone and isKnown) end
 end
 
 local function sharers(key)

@@ -223,11 +223,22 @@ struct Bucket: Sendable {
         first = (now - life) / width
         pace = 0
         moved = nil
-        // By another clock it may seem to be over.
-        raiseAt = now + Pace.learnedWindows * per.value
-        refusedAt = min(refusedAt, now)
-        hold = min(hold, now + per.value)
         restate(since: -1, now: now)
+    }
+
+    /// What 429s taught lasts as long as it would have by the clock that was set back, from the call before on.
+    mutating func setBack(by span: Micros) {
+        hold = max(0, hold - span)
+        raiseAt -= span
+        refusedAt -= span
+    }
+
+    /// What 429s had taught, as replicas were told, in a store that lost it or whose clock jumped: when they did is not
+    /// known, or by another clock, so it lasts as if it had been now.
+    mutating func learnAgain(_ stated: Int, hold until: Micros, now: Micros) {
+        hold = max(hold, until)
+        if stated > 0 { learn(stated, now: now) }
+        raiseAt = now + Pace.learnedWindows * per.value
     }
 
     /// What was stated since then holds as if it had been stated now: by another clock that may be long ago.

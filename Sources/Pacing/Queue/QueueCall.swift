@@ -145,10 +145,10 @@ package enum QueueOperation: Sendable {
     /// What the replica was told is paused or was resumed: of two that differ the later one holds.
     case pauses([QuotaPause])
 
-    /// Books: a store that fell back to before it is behind.
+    /// Books, or says what a 429 taught: a store that fell back to before it is behind.
     var isCounted: Bool {
         switch self {
-        case .used, .settle: true
+        case .used, .settle, .refused: true
         default: false
         }
     }
@@ -192,7 +192,7 @@ package enum QueueResult: Sendable, Equatable {
 package struct QueueReply: Sendable, Equatable {
     package var now: Micros
     package var number: Int
-    /// Bookings ever: grants, settlements, slots that were used while the store was out of reach.
+    /// Bookings ever: grants, settlements, slots that were used while the store was out of reach; and 429s.
     package var seq: Int
     package var epoch: Micros
     /// One for each operation; empty where the call had been seen before.

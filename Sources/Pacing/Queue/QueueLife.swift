@@ -28,13 +28,14 @@ extension QueueState {
 
     /// - Parameter forced: the clock jumped, so what is booked is wrong; a new epoch makes grants on their way stale.
     mutating func startRollCall(forced: Bool) {
+        let span = setBack
         rollCall = RollCall(
             began: now,
             ends: now + Pace.rollCall,
             forced: forced || rollCall?.forced == true,
             before: rollCall?.before ?? known + (now < former.until ? former.known : []),
             living: rollCall?.living ?? Set(live),
-            back: (rollCall?.back ?? 0) + setBack,
+            back: (rollCall?.back ?? 0) + span,
             bookings: rollCall?.bookings ?? 0
         )
         setBack = 0
@@ -43,7 +44,10 @@ extension QueueState {
             rollCall?.expected = Set(before)
             epoch = max(epoch + 1, now)
         }
-        for index in buckets.indices { buckets[index].restate(since: previous - Pace.stated, now: now) }
+        for index in buckets.indices {
+            buckets[index].restate(since: previous - Pace.stated, now: now)
+            buckets[index].setBack(by: span)
+        }
         pushes.append(("", .rollCall))
     }
 
@@ -103,11 +107,13 @@ extension QueueState {
         rollCall = nil
         former = (call.before, now + Pace.dead)
         seq = max(seq, call.seen) + call.bookings
-        if isLost || !all { restart(call, rebuild: isLost && all && isKnown) }
+        if isLost || !all { restart(call, isLost: isLost, rebuild: isLost && all && isKnown) }
     }
 
-    /// - Parameter rebuild: all that were known told what they sent. Else short windows start as full.
-    private mutating func restart(_ call: RollCall, rebuild: Bool) {
+    /// - Parameters:
+    ///   - isLost: what the store knew, or by which clock.
+    ///   - rebuild: all that were known told what they sent. Else short windows start as full.
+    private mutating func restart(_ call: RollCall, isLost: Bool, rebuild: Bool) {
         epoch = max(epoch + 1, now)
         full = rebuild ? call.full : now
         pacer = nil
@@ -130,8 +136,7 @@ extension QueueState {
             let told = max(had, known?.told ?? 0)
             let sent = known?.sent ?? []
             buckets[index].clear(now: now)
-            buckets[index].hold = max(buckets[index].hold, known?.hold ?? 0)
-            if let learned = known?.learned, learned > 0 { buckets[index].learn(learned, now: now) }
+            if isLost { buckets[index].learnAgain(known?.learned ?? 0, hold: known?.hold ?? 0, now: now) }
             if rebuild {
                 buckets[index].rebuild(sent: sent, of: told + (known?.since ?? 0), now: now)
                 if startsFull(buckets[index]) { buckets[index].fill(told: nil, margin: 0, at: full, now: now) }

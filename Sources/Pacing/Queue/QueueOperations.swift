@@ -19,6 +19,7 @@ extension QueueState {
                 advance(index)
                 buckets[index].refuse(granted: stamp.time, hold: hold, learned: learned, now: now)
             }
+            countBooking()
             undo(ticket, lane: lane, requeue: requeue)
         case .settle(let ticket, let stamp, let costs): settle(ticket, stamp, costs: costs)
         case .estimate(let ticket):

@@ -12,7 +12,7 @@ package struct QueueState: Sendable {
     /// By how much the clock was set back since the last call.
     var setBack: Micros = 0
     var epoch: Micros = 0
-    /// Grants, settlements and reports of own use, ever: a store that fell back to before one of them is behind.
+    /// Grants, settlements, 429s and reports of own use, ever: a store that fell back to before one of them is behind.
     var seq = 0
     /// All waiters.
     var waiting = 0

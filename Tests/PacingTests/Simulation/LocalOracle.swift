@@ -20,7 +20,7 @@ final class LocalOracle {
     private struct Grant {
         var at: Micros
         var owner: String
-        var units: [(String, Int)]
+        var units: [String: Int]
     }
 
     /// From a slot to the arrival at the upstream.
@@ -41,12 +41,12 @@ final class LocalOracle {
 
     init(world: World) { self.world = world }
 
-    func granted(_ owner: String, _ units: [(String, Int)]) {
+    func granted(_ owner: String, _ units: [String: Int]) {
         grants.append(Grant(at: world.time, owner: owner, units: units))
     }
 
     func used(_ owner: String, _ name: String, _ units: Int) {
-        uses.append(Grant(at: world.time, owner: owner, units: [(name, units)]))
+        uses.append(Grant(at: world.time, owner: owner, units: [name: units]))
     }
 
     func told(_ id: String, _ names: [String], count: Int?, processed: Micros) {
@@ -112,7 +112,7 @@ final class LocalOracle {
             excess += loss.missed[name] ?? 0
             let othersServed = grants.contains { grant in
                 grant.owner != loss.replica && grant.at > loss.from && (grant.at <= loss.until || loss.isUntold)
-                    && grant.units.contains { $0.0 == name }
+                    && grant.units[name] != nil
             }
             if othersServed || loss.isTakenForDead { excess += (limit + loss.count - 1) / loss.count }
         }

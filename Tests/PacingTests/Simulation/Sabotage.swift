@@ -136,7 +136,9 @@ enum Sabotage: String, CaseIterable {
         for (ticket, stamp) in slots(outcome) where which(ticket) {
             store.takeBack(ticket, stamp, requeue: true)
         }
-        outcome.reply.grants.removeAll(where: which)
+        let kept = zip(outcome.reply.grants, outcome.reply.stamps).filter { !which($0.0) }
+        outcome.reply.grants = kept.map(\.0)
+        outcome.reply.stamps = kept.map(\.1)
         outcome.pushes.removeAll { if case .grant(let ticket, _, _) = $0.push { which(ticket) } else { false } }
     }
 }

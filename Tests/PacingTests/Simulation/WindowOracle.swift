@@ -48,8 +48,8 @@ final class WindowOracle {
         var at: Micros
         var call: Int
         var isBlind: Bool
-        var owner: String
-        var ticket: QueueTicket
+        /// Units of each bucket.
+        var booked: [String: Int]
     }
 
     /// As long as the store's clock may jump ahead without that looking like silence.
@@ -171,12 +171,14 @@ final class WindowOracle {
         }
     }
 
-    func granted(_ ticket: QueueTicket) {
+    func granted(_ ticket: QueueTicket, _ stamp: GrantStamp) {
         let isBlind =
             !witnesses.isEmpty && witnesses.allSatisfy { $0.isDead || $0.pausedSince != nil || $0.isCutOff }
-        slots[ticket.id] = Slot(at: world.time, call: calls, isBlind: isBlind, owner: ticket.owner, ticket: ticket)
         let names = names[ticket.lane.buckets] ?? []
-        local.granted(ticket.owner, zip(names, ticket.costs).map { ($0, $1) })
+        let units = stamp.booked.isEmpty ? ticket.costs : stamp.booked
+        let booked = Dictionary(uniqueKeysWithValues: zip(names, units))
+        slots[ticket.id] = Slot(at: world.time, call: calls, isBlind: isBlind, booked: booked)
+        local.granted(ticket.owner, booked)
         for name in names {
             if let until = accounts[name]?.heldUntil, world.time < until {
                 world.fail("\(name) granted to \(ticket.id) while the upstream holds it")
@@ -233,12 +235,13 @@ final class WindowOracle {
             let name = cost.bucket.name
             guard var account = accounts.removeValue(forKey: name) else { continue }
             let bound = bound(account, granted: slot?.at)
+            let least = min(cost.units, cost.bucket.limit, bound, leastKnown(account))
             let arrival = Arrival(
                 time: world.time,
                 granted: slot?.at,
                 call: slot?.call,
                 isBlind: slot?.isBlind == true,
-                reserved: min(cost.units, cost.bucket.limit, bound, leastKnown(account)),
+                reserved: max(least, slot?.booked[name] ?? least),
                 actual: request.actual[name] ?? cost.units
             )
             account.arrivals.append(arrival)
@@ -268,7 +271,8 @@ final class WindowOracle {
         return bound
     }
 
-    /// An estimate is clamped to the limit that holds, which may be any that was stated or taught.
+    /// An estimate is clamped to the limit that holds, which may be any that was stated or taught: no less is booked for it,
+    /// whatever the store says.
     private func leastKnown(_ account: Account) -> Int {
         (account.learned + account.forgotten).lazy.map(\.limit).reduce(account.least, min)
     }
