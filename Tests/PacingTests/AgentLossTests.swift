@@ -105,6 +105,20 @@ import Testing
         #expect(cluster.granted == 2)
     }
 
+    @Test("An order that was given before the store's clock was known, in a roll call, holds where that ends in a loss")
+    func orderedInRollCall() {
+        var cluster = AgentCluster(1)
+        cluster.agents[0].pause(quota: "rpm", paused: true, now: cluster.now)
+        cluster.up(0)
+        cluster.go(on: .milliseconds(100), [0])
+        cluster.lose(run: "second")
+        cluster.go(on: .seconds(3), [0])
+        cluster.enter(0)
+        cluster.go(on: .seconds(1), [0])
+        #expect(cluster.agents[0].isReady)
+        #expect(cluster.granted == 0)
+    }
+
     @Test("An order that was given just before Redis was emptied holds, whoever else knew of it", arguments: [0, 1])
     func orderedBeforeLoss(asks: Int) {
         var cluster = AgentCluster(2)

@@ -68,16 +68,21 @@ extension AgentState {
             count(peers, inRollCall: reply.rollCall != nil, now: now)
         }
         guard isLasting else {
-            if !jumped { learnTaught(reply.buckets) }
+            if !jumped { learnTaught(reply) }
             return
         }
         for bucket in reply.buckets { told[bucket.name] = bucket }
         if reply.peers != nil, comparing { compareFigures(reply.buckets, now: now) }
     }
 
-    /// What 429s taught within a roll call: the store may be lost again before that is over.
-    private mutating func learnTaught(_ buckets: [BucketState]) {
-        for bucket in buckets {
+    /// What 429s taught and operators ordered within a roll call: the store may be lost again before that is over.
+    private mutating func learnTaught(_ reply: QueueReply) {
+        for pause in reply.pauses {
+            let known = pauses.firstIndex { $0.quota.isExactly(pause.quota) }
+            if let known, pauses[known].at < pause.at { pauses[known] = pause }
+            if known == nil { pauses.append(pause) }
+        }
+        for bucket in reply.buckets {
             guard let known = told[bucket.name] else {
                 told[bucket.name] = bucket
                 continue
