@@ -108,9 +108,11 @@ import Testing
     @Test("An order that was given before the store's clock was known, in a roll call, holds where that ends in a loss")
     func orderedInRollCall() {
         var cluster = AgentCluster(1)
+        cluster.store = QueueState()
         cluster.agents[0].pause(quota: "rpm", paused: true, now: cluster.now)
         cluster.up(0)
         cluster.go(on: .milliseconds(100), [0])
+        #expect(!cluster.agents[0].isReady)
         cluster.lose(run: "second")
         cluster.go(on: .seconds(3), [0])
         cluster.enter(0)
