@@ -1,5 +1,3 @@
-internal import NIOCore
-
 /// What the store says.
 extension AgentState {
     /// - Parameter sent: when the call left, by the monotonic clock.
@@ -75,40 +73,14 @@ extension AgentState {
         if reply.peers != nil, comparing { compareFigures(reply.buckets, now: now) }
     }
 
-    /// What 429s taught and operators ordered within a roll call: the store may be lost again before that is over.
-    private mutating func learnTaught(_ reply: QueueReply) {
-        for pause in reply.pauses {
-            let known = pauses.firstIndex { $0.quota.isExactly(pause.quota) }
-            if let known, pauses[known].at < pause.at { pauses[known] = pause }
-            if known == nil { pauses.append(pause) }
-        }
-        for bucket in reply.buckets {
-            guard let known = told[bucket.name] else {
-                told[bucket.name] = bucket
-                continue
-            }
-            told[bucket.name]?.hold = max(known.hold, bucket.hold)
-            if let learned = bucket.learned { told[bucket.name]?.learned = min(known.learned ?? learned, learned) }
-        }
-    }
-
     /// But for orders that are on their way to the store.
     private mutating func learn(_ told: [QuotaPause]) {
-        var ordered: Set<String> = []
-        for case .pause(let quota, _) in (flying.flatMap(\.items) + pending).map(\.operation) { ordered.insert(quota) }
-        pauses = told.filter { !ordered.contains($0.quota) } + pauses.filter { ordered.contains($0.quota) }
-    }
-
-    /// Of what a roll call heard of that counts only when it is over, no number shows whether the store still knows it.
-    private mutating func noteBookings(of mine: Flight?, _ reply: QueueReply) {
-        let asked = RollCallAsked(run: run, epoch: reply.epoch)
-        if let told = toldInRollCall, told.run != run || reply.rollCall != nil && told != asked {
-            // The store is another, or fell back, within the roll call.
-            seen = max(seen, reply.seq + 1)
+        var ordered: Set<ExactName> = []
+        for case .pause(let quota, _) in (flying.flatMap(\.items) + pending).map(\.operation) {
+            ordered.insert(ExactName(quota))
         }
-        if reply.rollCall == nil || toldInRollCall != asked { toldInRollCall = nil }
-        let isCounted = mine?.items.contains(where: \.operation.isCounted) == true
-        if reply.rollCall != nil, isCounted { toldInRollCall = asked }
+        let kept = pauses.filter { ordered.contains(ExactName($0.quota)) }
+        pauses = told.filter { !ordered.contains(ExactName($0.quota)) } + kept
     }
 
     private mutating func count(_ living: QueueReply.Peers, inRollCall: Bool, now: Micros) {
@@ -123,61 +95,8 @@ extension AgentState {
         joined = now
     }
 
-    /// - Returns: false where the store's clock jumped.
-    private mutating func learnTime(_ reply: QueueReply, sent: Micros, now: Micros) -> Bool {
-        let (before, slack) = (clock.latest(at: now), clock.slack(at: now))
-        let isAnother = epoch != reply.epoch
-        let asked = epoch.map { RollCallAsked(run: run, epoch: $0) }
-        let isAnswered = reply.rollCall == nil && asked != nil && answeredRollCall == asked
-        var isOlder = false
-        if isAnother {
-            clock.forget()
-            toldJump = nil
-            if let epoch {
-                isOlder = reply.epoch < epoch
-                if mode == .connected { resync(now: now) }
-            }
-            epoch = reply.epoch
-        }
-        guard clock.observe(reply.now, sent: sent, now: now) else {
-            tellJump(reply.epoch)
-            return false
-        }
-        if isAnother, let before, let after = clock.latest(at: now) {
-            moveTold(by: after - before, slack: slack)
-            if isAnswered, reply.now > before + StoreClock.tolerance {
-                // It jumped after this replica's answer, from which the buckets were rebuilt.
-                tellJump(reply.epoch)
-                return false
-            }
-        }
-        // Fallen back to before a clock's jump: what it holds is by the old clock.
-        if isOlder { tellJump(reply.epoch) }
-        return !isOlder
-    }
-
-    /// The store's clock jumped: what it told before was by the other one.
-    private mutating func moveTold(by span: Micros, slack: Micros) {
-        for name in Array(told.names) {
-            // Rather longer than shorter.
-            if told[name]?.hold != 0 { told[name]?.hold += span + slack }
-            guard told[name]?.reset == 0 else { continue }
-            told[name]?.next += span
-            let booked = told[name]?.booked ?? []
-            told[name]?.booked = booked.map { BucketUse(at: $0.at + span, units: $0.units) }
-        }
-    }
-
     private var isTellingUse: Bool {
         (flying.flatMap(\.items) + pending).contains { if case .used = $0.operation { true } else { false } }
-    }
-
-    /// Once an epoch: the store starts another with it.
-    private mutating func tellJump(_ epoch: Micros) {
-        guard toldJump != epoch else { return }
-        toldJump = epoch
-        counters.jumps += 1
-        pending.append(Item(operation: .jump(epoch: epoch)))
     }
 
     /// The store holds more tickets: all out, then in again. Fewer: in again.
@@ -205,59 +124,6 @@ extension AgentState {
             return
         }
         mismatch = nil
-    }
-
-    private mutating func answerRollCall(_ reply: QueueReply, jumped: Bool, now: Micros) {
-        guard let ends = reply.rollCall else {
-            answeredRollCall = nil
-            return
-        }
-        nextCall = min(nextCall, now + max(1000, ends - reply.now))
-        let asked = RollCallAsked(run: run, epoch: reply.epoch)
-        guard !jumped, answeredRollCall != asked, let time = clock.latest(at: now) else { return }
-        answeredRollCall = asked
-        if !pauses.isEmpty { pending.append(Item(operation: .pauses(pauses))) }
-        let (known, before) = (peers?.known ?? [], full.map { max(0, $0 + time - now) } ?? 0)
-        pending.append(Item(operation: .report(reports(time: time, now: now), peers: known, full: before)))
-        // It may be over as soon as all have answered.
-        nextCall = min(nextCall, now + Pace.shortestRollCall)
-    }
-
-    private mutating func reports(time: Micros, now: Micros) -> [BucketReport] {
-        var reports: NameMap<BucketReport> = [:]
-        var since: NameMap<Int> = [:]
-        for use in untold {
-            for (bucket, units) in zip(use.lane.buckets, use.costs) { since[bucket.name, default: 0] += units }
-        }
-        for (figures, uses) in ledger.uses(now: now, convert: { $0 + time - now }) {
-            reports[figures.name] = BucketReport(
-                figures: figures,
-                told: told[figures.name]?.used ?? 0,
-                since: since[figures.name] ?? 0,
-                learned: told[figures.name]?.learned ?? 0,
-                hold: told[figures.name]?.hold ?? 0,
-                sent: uses
-            )
-        }
-        for bucket in told.values where reports[bucket.name] == nil && bucket.isWorthTelling(at: time) {
-            let figures = BucketFigures(
-                name: bucket.name,
-                limit: bucket.limit,
-                per: bucket.per,
-                guardInterval: bucket.life - bucket.per,
-                burst: bucket.burst,
-                reset: bucket.reset
-            )
-            reports[bucket.name] = BucketReport(
-                figures: figures,
-                told: bucket.used,
-                since: 0,
-                learned: bucket.learned ?? 0,
-                hold: bucket.hold,
-                sent: []
-            )
-        }
-        return reports.values.sorted { $0.figures.name.utf8Precedes($1.figures.name) }
     }
 
     private mutating func schedule(_ reply: QueueReply, now: Micros) {
@@ -319,7 +185,7 @@ extension AgentState {
     }
 
     /// It waits in the lane that its set shares.
-    private mutating func share(_ id: WaiterID) {
+    mutating func share(_ id: WaiterID) {
         guard let waiting = waiters[id], let shared = waiting.waiter.shared else { return }
         waiters[id]?.waiter = shared
         waiters[id]?.ticket = QueueTicket(waiting.ticket, lane: shared.lane.key)
@@ -328,71 +194,4 @@ extension AgentState {
     private mutating func expect(_ wait: Micros, _ waiter: QueueWaiter, now: Micros) {
         for bucket in waiter.lane.buckets { expected[bucket.name] = (wait, now) }
     }
-
-    /// A slot for one of ours: is it still good?
-    mutating func grant(_ ticket: QueueTicket, _ stamp: GrantStamp, localLife life: Int, now: Micros) {
-        let id = WaiterID(value: ticket.id)
-        // The answer that told so may have been lost.
-        if waiters[id]?.waiter.shared?.lane.key == ticket.lane { share(id) }
-        guard let waiting = waiters[id], waiting.ticket.allowance == ticket.allowance else {
-            return giveBack(ticket, stamp, requeue: false, life: life, now: now)
-        }
-        let deadline: Micros
-        if life > 0 {
-            deadline = now + ticket.allowance
-        } else {
-            // A call from before the loss was carried out only now, and could not know of what was used meanwhile.
-            if owesUse { return giveBack(ticket, stamp, requeue: true, life: life, now: now) }
-            guard stamp.epoch == epoch, let latest = clock.latest(at: now),
-                stamp.time <= latest + StoreClock.tolerance, latest < stamp.time + ticket.allowance
-            else {
-                counters.stale += 1
-                if stamp.epoch == epoch, let latest = clock.latest(at: now), stamp.time > latest + StoreClock.tolerance
-                {
-                    tellJump(stamp.epoch)
-                }
-                return giveBack(ticket, stamp, requeue: true, life: life, now: now)
-            }
-            let left = stamp.time + ticket.allowance - latest
-            deadline = now + min(ticket.allowance, left - left / 1000)
-        }
-        remove(id)
-        counters.grants += 1
-        countMoves(waiting, stamp)
-        ledger.record(waiting.waiter.lane, costs: waiting.waiter.costs, at: deadline, sign: 1)
-        if life > 0 {
-            localUse.record(waiting.waiter.lane, costs: waiting.waiter.costs, at: deadline, sign: 1)
-        } else {
-            let (lane, costs) = (waiting.waiter.lane, waiting.waiter.costs)
-            untold.append(Untold(lane: lane, costs: costs, at: deadline, booked: stamp.time))
-        }
-        let grant = Grant(
-            deadline: NIODeadline(micros: deadline),
-            waited: .microseconds(now - waiting.waiter.entered),
-            waiter: waiting.waiter,
-            ticket: ticket,
-            stamp: stamp,
-            localLife: life
-        )
-        outbox.append((waiting.waiter, .granted(grant)))
-    }
-
-    private mutating func giveBack(
-        _ ticket: QueueTicket,
-        _ stamp: GrantStamp,
-        requeue: Bool,
-        life: Int,
-        now: Micros
-    ) {
-        let item = Item(
-            operation: .back(ticket, stamp, requeue: requeue),
-            lane: waiters[WaiterID(value: ticket.id)]?.waiter.stated
-        )
-        if life == 0 { pending.append(item) } else { callLocal([item], now: now) }
-    }
-}
-
-extension BucketState {
-    /// A store that lost it has to hear of it.
-    fileprivate func isWorthTelling(at time: Micros) -> Bool { used > 0 || learned != nil || hold > time }
 }

@@ -1,7 +1,7 @@
 /// One quota bucket: units booked by sub-window, so that its cost does not grow with the quota.
 ///
 /// Exact: a sub-window's units come back when its END is older than window + guard, so no half-open window holds more
-/// than the limit as long as bytes leave before the booked time. Mirrored by `bucket.lua`.
+/// than the limit as long as bytes leave before the booked time. Mirrored by `queue2_bucket.lua`.
 struct Bucket: Sendable {
     /// A figure and when a replica last stated one as strict.
     struct Stated: Sendable {
