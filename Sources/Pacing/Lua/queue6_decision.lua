@@ -38,10 +38,12 @@ do
     for _, rank in ipairs(ranked()) do
       local lane = lanes[rank.key]
       local t = head(rank.key, lane)
-      local latest, blocker = nil, nil
+      local latest, blocker, alone, delaysOthers = nil, nil, 0, false
       for i, name in ipairs(lane.set) do
         local at = ready(bucket(name), t.costs[i])
-        if at > now or t.costs[i] > (spare[name] or huge) then
+        local isKept = t.costs[i] > (spare[name] or huge)
+        alone, delaysOthers = max(alone, at), delaysOthers or isKept
+        if at > now or isKept then
           if not latest or at >= latest then latest, blocker = at, name end
         end
       end
@@ -52,7 +54,9 @@ do
         fits = max(fits, ready(bucket(name), t.costs[i] + already))
         if already > 0 and t.costs[i] + already > effective(bucket(name)) then keeps = false end
       end
-      if fits > now then due = min(due, fits) end
+      -- Who delays nobody goes before those who are ahead fit.
+      local wake = delaysOthers and fits or alone
+      if wake > now then due = min(due, wake) end
       lane.blocker = blocker
       if keeps then
         for i, name in ipairs(lane.set) do

@@ -56,9 +56,12 @@ extension QueueState {
             let ticket = head(lane)
             let needs = zip(lanes[lane].buckets, ticket.costs).map { Need(bucket: $0, cost: $1) }
             var blocker: (ready: Micros, bucket: Int)?
+            var (alone, delaysOthers): (Micros, Bool) = (0, false)
             for need in needs {
                 let ready = buckets[need.bucket].ready(need.cost, now: now)
-                guard ready > now || need.cost > spare[need.bucket] ?? .max else { continue }
+                let isKept = need.cost > spare[need.bucket] ?? .max
+                (alone, delaysOthers) = (max(alone, ready), delaysOthers || isKept)
+                guard ready > now || isKept else { continue }
                 // Of equal ones the last by name.
                 if blocker == nil || ready >= blocker!.ready { blocker = (ready, need.bucket) }
             }
@@ -71,7 +74,9 @@ extension QueueState {
                 // A window later: nothing to keep yet.
                 if before > 0, need.cost + before > buckets[need.bucket].effective { keeps = false }
             }
-            if fits > now { due = min(due, fits) }
+            // Who delays nobody goes before those who are ahead fit.
+            let next = delaysOthers ? fits : alone
+            if next > now { due = min(due, next) }
             lanes[lane].blocker = blocker.bucket
             guard keeps else { continue }
             for need in needs {
