@@ -246,7 +246,7 @@ final class WindowOracle {
             )
             account.arrivals.append(arrival)
             indices.append((name, account.arrivals.count - 1))
-            check(account, bound: bound)
+            check(account)
             accounts[name] = account
         }
         lastArrivals[request.id.value] = indices
@@ -277,16 +277,17 @@ final class WindowOracle {
         (account.learned + account.forgotten).lazy.map(\.limit).reduce(account.least, min)
     }
 
-    private func check(_ account: Account, bound: Int) {
+    private func check(_ account: Account) {
         if let reset = account.spec.reset { return checkCalendar(account, reset.micros - SimulatedStore.start) }
         let last = account.arrivals[account.arrivals.count - 1]
         let edge = last.time - account.spec.per.micros
-        var sum = 0
-        for arrival in account.arrivals.reversed() {
-            if arrival.time <= edge { break }
-            if arrival.isBlind { return }
-            sum += units(arrival, asOf: last.call)
-        }
+        let window = account.arrivals.reversed().prefix { $0.time > edge }
+        if window.contains(where: \.isBlind) { return }
+        // Which of them must not have been granted is the one that was granted last; calls overtake each other on the way.
+        let newest = window.max { ($0.granted ?? 0, $0.call ?? 0) < ($1.granted ?? 0, $1.call ?? 0) }
+        let decisive = last.granted == nil ? last : newest ?? last
+        let bound = self.bound(account, granted: decisive.granted)
+        let sum = window.reduce(0) { $0 + units($1, asOf: decisive.call) }
         let name = account.spec.name
         guard sum > bound else { return }
         let excess = local.excess(name, limit: account.most, window: edge)
