@@ -2,22 +2,19 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Faults one upon the other, for as many seconds as `SLUICE_CHAOS_SECONDS` says; left out where it says nothing.
+/// Faults one upon the other, for half a minute or as many seconds as `SLUICE_CHAOS_SECONDS` says.
 /// `SLUICE_CHAOS_SEED` repeats the order of faults, though not their effect to the millisecond.
 @Suite("Faults in any order", .timeLimit(.minutes(30)))
 struct FaultChaosTests {
     private static let environment = ProcessInfo.processInfo.environment
-    private static let seconds = Int(environment["SLUICE_CHAOS_SECONDS"] ?? "") ?? 0
+    private static let seconds = Int(environment["SLUICE_CHAOS_SECONDS"] ?? "") ?? 30
     private static let seed = Int(environment["SLUICE_CHAOS_SEED"] ?? "") ?? 1
 
     private enum Fault: CaseIterable {
         case pause, cut, kill, hang, clock, restart, empty
     }
 
-    @Test(
-        "Whatever happens under closed, no window is exceeded and nobody is left without an answer",
-        .enabled(if: seconds > 0)
-    )
+    @Test("Whatever happens under closed, no window is exceeded and nobody is left without an answer")
     func chaos() async throws {
         let clock = try await SettableClock.make()
         let cluster = try await FaultCluster.start(
@@ -38,11 +35,10 @@ struct FaultChaosTests {
         async let load = Load.run(all, within: .seconds(Self.seconds + 90))
         try await cluster.waitForArrivals(30)
         var random = SeededGenerator(seed: Self.seed)
-        // Faults come after any time and last any time: that is what is tried, and no event is waited for.
         let end = ContinuousClock.now + .seconds(Self.seconds - 10)
         while ContinuousClock.now < end {
             try await commit(random.pick(Fault.allCases), to: cluster, clock: clock, &random)
-            try await Task.sleep(for: .milliseconds(random.int(100...2000)))
+            try await wait(100...2000, &random)
         }
         try clock.set(seconds: 0)
         let calls = try await load
@@ -72,18 +68,18 @@ struct FaultChaosTests {
         case .pause:
             let process = deployment.gateways[replica]
             process.pause()
-            try await Task.sleep(for: .milliseconds(random.int(20...3000)))
+            try await wait(20...3000, &random)
             process.resume()
         case .cut:
             try await links.cut(replica)
-            try await Task.sleep(for: .milliseconds(random.int(50...3000)))
+            try await wait(50...3000, &random)
             try await links.heal(replica)
         case .kill:
             try await deployment.gateways[replica].kill()
             try await deployment.restart(replica)
         case .hang:
             redis.pause()
-            try await Task.sleep(for: .milliseconds(random.int(20...2000)))
+            try await wait(20...2000, &random)
             redis.resume()
         case .clock: try clock.set(seconds: Int64(random.int(-7200...7200)))
         case .restart, .empty:
@@ -91,5 +87,10 @@ struct FaultChaosTests {
             if fault == .empty { try redis.forgetData() }
             try await redis.start()
         }
+    }
+
+    /// Faults come after any time and last any time: that is what is tried, and no event is waited for.
+    private func wait(_ milliseconds: ClosedRange<Int>, _ random: inout SeededGenerator) async throws {
+        try await Task.sleep(for: .milliseconds(random.int(milliseconds)))
     }
 }

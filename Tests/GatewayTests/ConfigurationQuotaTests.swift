@@ -111,6 +111,12 @@ import Testing
         #expect(warnings == expected)
     }
 
+    @Test("Calls without a model share one bucket")
+    func scopeWithoutModels() throws {
+        let text = Self.quota("requests = 100\nper = \"1m\"\nscope = \"model\"", dialect: "pinecone")
+        #expect(try readConfiguration(text).upstreams[0].quotas[0].scope == .upstream)
+    }
+
     private static func quota(_ text: String, dialect: String) -> String {
         """
         [[upstream]]

@@ -171,22 +171,6 @@ import Testing
         #expect(read.burst == burst)
     }
 
-    @Test("Calls without a model share one bucket")
-    func scopeWithoutModels() throws {
-        let text = """
-            [[upstream]]
-            name = "pinecone"
-            dialect = "pinecone"
-            url = "https://index.pinecone.io"
-            key = "K"
-            [[upstream.quota]]
-            requests = 100
-            per = "1m"
-            scope = "model"
-            """
-        #expect(try readConfiguration(text).upstreams[0].quotas[0].scope == .upstream)
-    }
-
     @Test("Variables are expanded in every string, also where an integer is due")
     func variables() throws {
         let text = soundConfiguration.replacing("rate = ", with: "burst = \"${BURST:-7}\"\nrate = ")

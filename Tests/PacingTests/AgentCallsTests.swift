@@ -5,6 +5,8 @@ import Testing
 /// What an agent sends, and when.
 @Suite struct AgentCallsTests {
     private static let second = 1_000_000
+    /// One slot a minute: who comes waits.
+    private static let slow = BucketSpec(name: "rpm", limit: 1, per: .seconds(60), burst: 1)
 
     /// An agent, and the store; what it sends is answered when the test says so.
     private struct Pair {
@@ -17,6 +19,12 @@ import Testing
             self.store = store
             agent.storeUp(run: "run", now: now)
             while answer() > 0 {}
+        }
+
+        /// With so many callers for a slow bucket, of whom nothing is sent yet.
+        init(entering count: Int) {
+            self.init()
+            for number in 0..<count { enter(number, slow) }
         }
 
         /// - Returns: how many calls there were.
@@ -63,15 +71,13 @@ import Testing
 
     @Test("While thousands enter again, who leaves is gone with the next call")
     func leavesFirst() {
-        let bucket = BucketSpec(name: "rpm", limit: 1, per: .seconds(60), burst: 1)
-        var pair = Pair()
-        for number in 0..<3000 { pair.enter(number, bucket) }
+        var pair = Pair(entering: 3000)
         while pair.answer() > 0 {}
         pair.agent.missed(now: pair.now)
         pair.agent.flush()
         pair.agent.leave(WaiterID(value: 2999), now: pair.now)
         pair.agent.leave(WaiterID(value: 2998), now: pair.now)
-        pair.enter(3000, bucket)
+        pair.enter(3000, Self.slow)
         #expect(pair.store.waiting(of: "replica") == 2999)
         for _ in 0..<2 { pair.answer() }
         #expect(pair.store.waiting(of: "replica") == 2997)
@@ -81,9 +87,7 @@ import Testing
 
     @Test("Who leaves before it was told of is never entered")
     func leavesAtOnce() {
-        let bucket = BucketSpec(name: "rpm", limit: 1, per: .seconds(60), burst: 1)
-        var pair = Pair()
-        for number in 0..<3 { pair.enter(number, bucket) }
+        var pair = Pair(entering: 3)
         pair.agent.leave(WaiterID(value: 1), now: pair.now)
         pair.agent.flush()
         let entering = pair.agent.calls.flatMap(\.operations).count { if case .enter = $0 { true } else { false } }
@@ -110,9 +114,7 @@ import Testing
 
     @Test("The last words of an agent that ends go at once, however many")
     func lastWords() {
-        let bucket = BucketSpec(name: "rpm", limit: 1, per: .seconds(60), burst: 1)
-        var pair = Pair()
-        for number in 0..<100 { pair.enter(number, bucket) }
+        var pair = Pair(entering: 100)
         while pair.answer() > 0 {}
         pair.agent.close()
         pair.agent.flush()
