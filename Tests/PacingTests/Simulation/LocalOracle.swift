@@ -13,7 +13,8 @@ final class LocalOracle {
         /// Units granted to others since it was last told, by bucket.
         var missed: [String: Int]
         var count: Int
-        /// Others heard from the store for so long after it that they took it for dead, and took its part.
+        /// Others heard from the store for so long after it that they took it for dead, and took its part: before it went
+        /// on by itself, or while it did, and then were cut off too.
         var isTakenForDead = false
     }
 
@@ -23,6 +24,8 @@ final class LocalOracle {
         var units: [String: Int]
     }
 
+    /// The store counts who said nothing for longer as dead.
+    private static let dead: Micros = 2_750_000
     /// From a slot to the arrival at the upstream.
     private static let longestArrival: Micros = 250_000
 
@@ -38,6 +41,8 @@ final class LocalOracle {
     private var replicas: [String: SimulatedReplica] = [:]
     /// How many replicas each was last told of.
     private var counts: [String: Int] = [:]
+    /// When the store last said so.
+    private var countedAt: [String: Micros] = [:]
 
     init(world: World) { self.world = world }
 
@@ -50,7 +55,7 @@ final class LocalOracle {
     }
 
     func told(_ id: String, _ names: [String], count: Int?, processed: Micros) {
-        counts[id] = count ?? counts[id]
+        if let count { (counts[id], countedAt[id]) = (count, processed) }
         for name in names { toldAt[id, default: [:]][name] = processed }
     }
 
@@ -62,7 +67,13 @@ final class LocalOracle {
             }
         }
         var loss = Loss(replica: id, from: world.time, missed: missed, count: counts[id] ?? 1)
-        loss.isTakenForDead = calledAt.contains { $0.key != id && $0.value > (calledAt[id] ?? 0) + 2_750_000 }
+        loss.isTakenForDead = calledAt.contains { $0.key != id && $0.value > (calledAt[id] ?? 0) + Self.dead }
+        // What others use by themselves meanwhile it is never told of: the part that this one goes by holds theirs too.
+        for index in losses.indices where losses[index].replica != id {
+            let other = losses[index]
+            guard other.until == .max || other.isUntold else { continue }
+            if countedAt[id] ?? 0 > (calledAt[other.replica] ?? 0) + Self.dead { losses[index].isTakenForDead = true }
+        }
         losses.append(loss)
     }
 
