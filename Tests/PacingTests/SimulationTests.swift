@@ -12,8 +12,7 @@ struct SimulationTests {
         #if DEBUG
             500
         #else
-            // Seeds 41631 and 89111 exceed a window: 100,000 again once these are mended.
-            41_000
+            100_000
         #endif
     }
 

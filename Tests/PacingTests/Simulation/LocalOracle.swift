@@ -27,7 +27,7 @@ final class LocalOracle {
     /// The store counts who said nothing for longer as dead.
     private static let dead: Micros = 2_750_000
     /// From a slot to the arrival at the upstream.
-    private static let longestArrival: Micros = 250_000
+    static let longestArrival: Micros = 250_000
 
     private let world: World
     private var grants: [Grant] = []

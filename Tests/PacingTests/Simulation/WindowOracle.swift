@@ -74,6 +74,11 @@ final class WindowOracle {
     private var callers: Set<String> = []
     /// Who knew the store's clock before it jumped, until one of them has called.
     private var witnesses: [SimulatedReplica] = []
+    /// It jumped by so little that the store does not even ask; else it asks all, and only the dead do not answer in the end:
+    /// a store that was quiet while all its replicas were replaced looks the same.
+    private var isUnseen = false
+    /// Windows that begin later hold nothing that was granted before it jumped.
+    private var blindUntil: Micros = -1
     private(set) var exceeded = false
 
     init(world: World, configuration: ScheduleConfiguration) {
@@ -173,7 +178,8 @@ final class WindowOracle {
 
     func granted(_ ticket: QueueTicket, _ stamp: GrantStamp) {
         let isBlind =
-            !witnesses.isEmpty && witnesses.allSatisfy { $0.isDead || $0.pausedSince != nil || $0.isCutOff }
+            !witnesses.isEmpty
+            && witnesses.allSatisfy { $0.isDead || isUnseen && ($0.pausedSince != nil || $0.isCutOff) }
         let names = names[ticket.lane.buckets] ?? []
         let units = stamp.booked.isEmpty ? ticket.costs : stamp.booked
         let booked = Dictionary(uniqueKeysWithValues: zip(names, units))
@@ -202,11 +208,14 @@ final class WindowOracle {
 
     /// - Parameter span: negative: it was set back.
     func clockJumped(_ span: Micros, known replicas: [String: SimulatedReplica]) {
-        // More than that is silence to the store, or time that goes backwards.
-        if (1...Self.unseen).contains(span) {
-            jump = (world.time, span)
+        // That it went back the store sees by itself.
+        if span > 0 {
             witnesses = callers.sorted().compactMap { replicas[$0] }
+            blindUntil = world.time + LocalOracle.longestArrival
         }
+        // More than that is silence to the store.
+        isUnseen = (1...Self.unseen).contains(span)
+        if isUnseen { jump = (world.time, span) }
         forgetLearned()
     }
 
@@ -282,7 +291,7 @@ final class WindowOracle {
         let last = account.arrivals[account.arrivals.count - 1]
         let edge = last.time - account.spec.per.micros
         let window = account.arrivals.reversed().prefix { $0.time > edge }
-        if window.contains(where: \.isBlind) { return }
+        if edge < blindUntil, window.contains(where: \.isBlind) { return }
         // Which of them must not have been granted is the one that was granted last; calls overtake each other on the way.
         let newest = window.max { ($0.granted ?? 0, $0.call ?? 0) < ($1.granted ?? 0, $1.call ?? 0) }
         let decisive = last.granted == nil ? last : newest ?? last
