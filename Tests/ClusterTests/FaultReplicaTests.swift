@@ -122,8 +122,9 @@ struct FaultReplicaTests {
         #expect(calls.allSatisfy { $0.status == 200 }, "\(calls.complaints)")
         #expect(largestWindow(times, microseconds: Cluster.per) <= Cluster.limit)
         #expect(arrivals.allSatisfy { $0.status != 429 })
-        // 0.97 to 0.99 where the machine has time; slots that a process gets no core for in 20 ms are handed back.
-        #expect(use >= 0.85)
+        // 0.99 where the machine has time; slots that a process gets no core for in 20 ms are handed back. A second in
+        // which nobody calls for the next slot costs a tenth.
+        #expect(use >= 0.93)
         try await deployment.stop()
     }
 }

@@ -84,7 +84,8 @@ struct QueueDriver {
         user: String = "",
         urgency: Int = 3,
         weight: Int = 1,
-        patience: Micros? = QueueDriver.farFuture
+        patience: Micros? = QueueDriver.farFuture,
+        of replica: String = "replica"
     ) -> (ticket: QueueTicket, reply: QueueReply) {
         nextID += 1
         let lane = LaneFigures(key: LaneKey(names: buckets.map(\.name), urgency: urgency), buckets: buckets)
@@ -93,13 +94,13 @@ struct QueueDriver {
             client: client,
             user: user,
             place: now,
-            owner: "replica",
+            owner: replica,
             id: nextID,
             weight: weight,
             allowance: 20_000,
             costs: costs ?? buckets.map { _ in 1 }
         )
-        return (ticket, call([.enter(ticket, patience: patience)], lanes: [lane]))
+        return (ticket, call([.enter(ticket, patience: patience)], lanes: [lane], of: replica))
     }
 
     /// What the script does differently; nil: nothing.

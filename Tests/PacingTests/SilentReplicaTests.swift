@@ -71,4 +71,22 @@ import Testing
         #expect(call("other", after: 2_000_000).due == nil)
         #expect(call("other", after: Self.patience).waiting == 1)
     }
+
+    @Test("Where who was to call for the next slot says good-bye, all are told, and another one is to call for it")
+    func pacerLeaves() async throws {
+        var driver = QueueDriver()
+        let buckets = [QueueDriver.bucket("rpm", 1, perSeconds: 2)]
+        driver.enter(buckets, of: "leaving")
+        let (ticket, reply) = driver.enter(buckets, of: "leaving")
+        let due = try #require(reply.due)
+        #expect(driver.enter(buckets, of: "staying").reply.due == nil)
+        _ = driver.call([.leave(ticket), .bye], of: "leaving")
+        guard case .call(_, _, _, let outcome)? = driver.steps.last else {
+            Issue.record("no call")
+            return
+        }
+        #expect(outcome.pushes.contains { $0.replica.isEmpty })
+        #expect(driver.call([], of: "staying").due == due)
+        #expect(try await driver.differenceOfScript() == nil)
+    }
 }

@@ -290,6 +290,11 @@ if number > 0 then
   if former ~= '' and former ~= me and former ~= G.pacer and formerDue > now and formerDue < NEVER then
     publish(former, 'd' .. pack('>I8', formerDue))
   end
+  -- Who said good-bye will not call again, and the others have no timer.
+  if G.pacer == me and me_.last ~= now then
+    G.pacer, G.due = '', NEVER
+    publish('', 'r')
+  end
 end
 
 -- Shortly before a replica is taken for dead all are to call: the pacer may be silent too.

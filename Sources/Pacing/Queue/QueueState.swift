@@ -144,6 +144,12 @@ package struct QueueState: Sendable {
         {
             pushes.append((replica, .relieved(due: former.due)))
         }
+        // Who said good-bye will not call again, and the others have no timer.
+        if pacer == me, replicas[me]?.last != now {
+            pacer = nil
+            due = Pace.never
+            pushes.append(("", .rollCall))
+        }
     }
 
     /// When the caller is to call again. Shortly before a replica is taken for dead all are: the pacer may be silent too.
