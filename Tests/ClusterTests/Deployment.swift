@@ -62,15 +62,21 @@ final class Deployment: Sendable {
             )
             processes.append(try launch(file, options: options))
         }
+        for (index, port) in ports.enumerated() {
+            try await processes[index].waitUntilAccepting(port: port)
+            try await waitUntilReady(port: port)
+        }
+        // It takes all for up until it has asked them: started before they are ready it would refuse a test's first calls.
         var balancer: ServerProcess?
         var balancerPort: Int?
         if options.balancer {
             let port = freePort()
             let file = try directory.write(haproxy(port: port, servers: ports), to: "haproxy.cfg")
             balancer = try ServerProcess(["haproxy", "-db", "-f", file])
+            try await balancer?.waitUntilAccepting(port: port)
             balancerPort = port
         }
-        let deployment = Deployment(
+        return Deployment(
             options: options,
             directory: directory,
             simulator: simulator,
@@ -81,12 +87,6 @@ final class Deployment: Sendable {
             gateways: processes,
             balancer: balancer
         )
-        for (index, port) in ports.enumerated() {
-            try await processes[index].waitUntilAccepting(port: port)
-            try await deployment.waitUntilReady(index)
-        }
-        if let balancerPort { try await balancer?.waitUntilAccepting(port: balancerPort) }
-        return deployment
     }
 
     private init(
@@ -136,9 +136,11 @@ final class Deployment: Sendable {
         try await redis?.kill()
     }
 
-    func waitUntilReady(_ replica: Int) async throws {
-        try await eventually("gateway \(replica) is ready") {
-            try await HTTP.get("\(self.address(of: replica))/ready").status == 200
+    func waitUntilReady(_ replica: Int) async throws { try await Self.waitUntilReady(port: ports[replica]) }
+
+    private static func waitUntilReady(port: Int) async throws {
+        try await eventually("the gateway on port \(port) is ready") {
+            try await HTTP.get("http://127.0.0.1:\(port)/ready").status == 200
         }
     }
 
