@@ -121,7 +121,7 @@ struct FaultFairnessTests {
         urgent.count = 140
         var patient = Load.Group(name: "patient", address: deployment.address(of: 1))
         patient.fields = ["Priority: u=5"]
-        patient.count = 50
+        patient.count = 60
         let calls = try await Load.run([patient, urgent])
         let arrivals = try await deployment.simulator.arrivals(call: "generateContent").sorted { $0.at < $1.at }
         let last = try #require(arrivals.lastIndex { $0.requestID?.hasPrefix("urgent") == true })

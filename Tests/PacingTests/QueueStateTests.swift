@@ -272,6 +272,24 @@ import Testing
         #expect(right * 10 >= all * 9, "\(right) of \(all)")
     }
 
+    @Test("Who waits behind a more urgent crowd that only drains is told when that is over")
+    func drainingCrowd() throws {
+        var driver = QueueDriver()
+        let buckets = [QueueDriver.bucket("rpm", 60, perSeconds: 3, burst: 30)]
+        for _ in 0..<140 { driver.enter(buckets, client: "urgent", urgency: 1) }
+        for _ in 0..<50 { driver.enter(buckets, client: "patient", urgency: 5) }
+        driver.run(until: driver.now + 2 * Self.second)
+        let waiting = driver.call([.beat]).waiting
+        let last = driver.enter(buckets, client: "patient", urgency: 5)
+        guard case .waiting(let wait, _) = try #require(last.reply.results.first) else {
+            Issue.record("refused: \(last.reply.results)")
+            return
+        }
+        // All that wait, at 20 a second; a twentieth of the slots for the 50 would take 50 s.
+        let drained = waiting * Self.second / 20
+        #expect(abs(wait - drained) <= drained / 4, "\(wait) of \(drained)")
+    }
+
     @Test("A call that waits is told its own place, whoever came behind it")
     func ownPlace() {
         var driver = QueueDriver()

@@ -126,6 +126,23 @@ do
     return min(1, max(LEAST_PART, (lane.served[i] - lane.older[2][i]) / total))
   end
 
+  local function unitsWithBacklogs(key, name, units, part)
+    local sum, parts = units, part
+    for _, otherKey in ipairs(sortedLanes()) do
+      local other = lanes[otherKey]
+      if other.waiting > 0 and otherKey ~= key then
+        for i, set in ipairs(other.set) do
+          if set == name then
+            sum = sum + lasting(other.loads[i], other.returns)
+            local total = bucket(name).total - other.older[3][i]
+            if total > 0 then parts = parts + (other.served[i] - other.older[2][i]) / total end
+          end
+        end
+      end
+    end
+    return sum / min(1, parts)
+  end
+
   local function unitsOfOthers(key, name, units)
     local sum, urgency = 0, urgencyOf(key)
     for _, otherKey in ipairs(sortedLanes()) do
@@ -154,7 +171,7 @@ do
       local units = each * (beforeShares / mean) + cost
       local part = partOf(lane, i, cost)
       if part then
-        units = units / part
+        units = min(units / part, unitsWithBacklogs(t.lane, name, units, part))
       else
         local others = unitsOfOthers(t.lane, name, units)
         units = units + others

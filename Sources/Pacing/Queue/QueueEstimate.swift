@@ -41,7 +41,7 @@ extension QueueState {
             let each = load > 0 ? Double(load) / Double(lanes[lane].waiting) : Double(cost)
             var units = each * (before.shares / mean) + Double(cost)
             if let part = part(of: lane, position: position, cost: cost) {
-                units /= part
+                units = min(units / part, unitsWithBacklogs(besides: lane, bucket: index, units: units, part: part))
             } else {
                 let others = unitsOfOthers(than: lane, bucket: index, units: units)
                 units += others
@@ -133,6 +133,20 @@ extension QueueState {
         guard lane.waiting > 0, total >= Pace.partCalls * cost, total > 0 else { return nil }
         let served = lane.served[position] - lane.older.served[position]
         return min(1, max(Pace.leastPart, Double(served) / Double(total)))
+    }
+
+    /// What goes of a bucket until this lane has taken so many units, where other lanes take no more than waits in them, as
+    /// long as that lasts, and those without waiters what they took of late: what is left of the parts of all that wait.
+    private func unitsWithBacklogs(besides lane: Int, bucket: Int, units: Double, part: Double) -> Double {
+        var sum = units
+        var parts = part
+        for other in lanes where other.waiting > 0 && other.key != lanes[lane].key {
+            guard let position = other.buckets.firstIndex(of: bucket) else { continue }
+            sum += Flow.lasting(Double(other.loads[position]), returns: flows[other.root].returns)
+            let total = buckets[bucket].total - other.older.totals[position]
+            if total > 0 { parts += Double(other.served[position] - other.older.served[position]) / Double(total) }
+        }
+        return sum / min(1, parts)
     }
 
     /// What other lanes will take of a bucket before this one has taken so many units: more urgent ones all but a
