@@ -10,8 +10,9 @@ package struct PoolLimits: Sendable {
     package var maxWaiting = 1_000
     /// From asking to getting a connection.
     package var maxWait = Duration.seconds(5)
-    /// The same once Postgres has been out of reach for `maxWait`: who asks then is told so soon.
-    package var maxWaitWhileAway = Duration.milliseconds(500)
+    /// So long, or `maxWait` where that is less, may also wait who asks when its time is over: an attempt before it took
+    /// it, or Postgres has been out of reach for `maxWait`.
+    package var minWait = Duration.milliseconds(500)
     package var overflowIdle = Duration.seconds(10)
     /// A connection that was idle for longer is probed with a round trip before use.
     package var probeAfter = Duration.seconds(5)
@@ -91,10 +92,13 @@ package struct PoolState {
         return WaiterID(number: lastNumber)
     }
 
-    /// How long who asks now may wait: an outage is waited out once, not by each caller and each of its retries anew.
-    package func patience(now: Instant) -> Duration {
-        guard let awaySince else { return limits.maxWait }
-        return max(limits.maxWaitWhileAway, limits.maxWait - awaySince.duration(to: now))
+    /// Until when who asks now may wait: an outage is waited out once, not by each caller and each of its retries anew.
+    ///
+    /// - Parameter limit: the caller's own. `minWait` is there beyond it too: what is asked for again after the caller's
+    ///   statements took all of its time must not fail while Postgres answers.
+    package func deadline(limit: Instant, now: Instant) -> Instant {
+        let longest = (awaySince ?? now) + limits.maxWait
+        return max(min(limit, longest), now + min(limits.minWait, limits.maxWait))
     }
 
     package mutating func acquire(_ waiter: WaiterID, now: Instant) -> Acquisition {

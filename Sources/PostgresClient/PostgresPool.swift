@@ -37,7 +37,7 @@ package actor PostgresPool {
     package var counts: PoolCounts { state.counts }
 
     /// Until when who asks now may wait for a connection. Work that needs several, one after the other, passes it to each
-    /// of its statements: they wait no longer than that together.
+    /// of its statements: they wait no longer than that together, and what asks after it for `PoolLimits.minWait`.
     package nonisolated var waitLimit: ContinuousClock.Instant { .now + limits.maxWait }
 
     /// Lends a connection for as long as `body` runs.
@@ -71,7 +71,7 @@ package actor PostgresPool {
     }
 
     func lease(until limit: ContinuousClock.Instant) async throws(PostgresError) -> Lease {
-        let deadline = min(limit, .now + state.patience(now: .now))
+        let deadline = state.deadline(limit: limit, now: .now)
         while true {
             if Task.isCancelled { throw .cancelled }
             let waiter = state.newWaiter()

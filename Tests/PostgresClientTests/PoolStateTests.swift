@@ -119,23 +119,31 @@ import Testing
     }
 
     @Test("An outage is waited out once: who asks later in it is refused soon, until Postgres answers again")
-    func patience() throws {
-        var limits = PoolLimits(size: 2, overflow: 0)
-        limits.maxWait = .seconds(5)
-        limits.maxWaitWhileAway = .milliseconds(500)
-        var state = PoolState(limits: limits)
-        #expect(state.patience(now: start) == .seconds(5))
+    func outage() throws {
+        var state = PoolState(limits: Self.waits)
+        #expect(state.wait(limit: .seconds(60), at: start) == .seconds(5))
         _ = state.wait(at: start)
         let first = try #require(state.connectsDue(now: start).first)
         state.connectFailed(first, jitter: 1, now: start + .seconds(1))
-        #expect(state.patience(now: start + .seconds(1)) == .seconds(5))
-        #expect(state.patience(now: start + .seconds(4)) == .seconds(2))
+        #expect(state.wait(limit: .seconds(60), at: start + .seconds(1)) == .seconds(5))
+        #expect(state.wait(limit: .seconds(60), at: start + .seconds(4)) == .seconds(2))
         let second = try #require(state.connectsDue(now: start + .seconds(4)).first)
         state.connectFailed(second, jitter: 1, now: start + .seconds(4))
-        #expect(state.patience(now: start + .seconds(30)) == .milliseconds(500))
+        #expect(state.wait(limit: .seconds(60), at: start + .seconds(30)) == .milliseconds(500))
         let third = try #require(state.connectsDue(now: start + .seconds(30)).first)
         _ = state.connected(third, now: start + .seconds(30))
-        #expect(state.patience(now: start + .seconds(30)) == .seconds(5))
+        #expect(state.wait(limit: .seconds(60), at: start + .seconds(30)) == .seconds(5))
+    }
+
+    @Test("Who asks may wait as long as its work may, and for a moment where its time is over")
+    func ownLimit() {
+        var limits = Self.waits
+        let state = PoolState(limits: limits)
+        #expect(state.wait(limit: .seconds(3), at: start) == .seconds(3))
+        #expect(state.wait(limit: .milliseconds(100), at: start) == .milliseconds(500))
+        #expect(state.wait(limit: .seconds(-60), at: start) == .milliseconds(500))
+        limits.maxWait = .milliseconds(200)
+        #expect(PoolState(limits: limits).wait(limit: .seconds(-60), at: start) == .milliseconds(200))
     }
 
     @Test("Once Postgres answers again, all who wait get connections")
@@ -177,7 +185,21 @@ import Testing
     }
 }
 
+extension PoolStateTests {
+    fileprivate static var waits: PoolLimits {
+        var limits = PoolLimits(size: 2, overflow: 0)
+        limits.maxWait = .seconds(5)
+        limits.minWait = .milliseconds(500)
+        return limits
+    }
+}
+
 extension PoolState {
+    /// How long who asks now may wait.
+    fileprivate func wait(limit: Duration, at now: Instant) -> Duration {
+        now.duration(to: deadline(limit: now + limit, now: now))
+    }
+
     /// nil: it did not have to wait.
     fileprivate mutating func wait(at now: Instant) -> WaiterID? {
         let waiter = newWaiter()

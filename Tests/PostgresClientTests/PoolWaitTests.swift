@@ -4,8 +4,26 @@ import Testing
 
 @Suite("Waiting for a connection", .timeLimit(.minutes(2))) struct PoolWaitTests {
     /// One connection, which whoever has it keeps from all others.
-    private static func lonePool(maxWait: Duration) async throws -> PostgresPool {
-        try PostgresPool.small(try await TestDatabase.make().url, size: 1, overflow: 0, maxWait: maxWait)
+    private static func lonePool(maxWait: Duration, minWait: Duration? = nil) async throws -> PostgresPool {
+        try PostgresPool.small(
+            try await TestDatabase.make().url,
+            size: 1,
+            overflow: 0,
+            maxWait: maxWait,
+            minWait: minWait
+        )
+    }
+
+    /// One connection, probed each time, and time for it on the busiest machine also for who has none left.
+    private static func patientPool(_ server: TestDatabase) throws -> PostgresPool {
+        try PostgresPool.small(
+            server.url,
+            size: 1,
+            overflow: 0,
+            maxWait: .seconds(120),
+            minWait: .seconds(60),
+            probeAfter: .zero
+        )
     }
 
     @Test("A hundred callers share size and overflow, and overflow is not exceeded")
@@ -59,7 +77,7 @@ import Testing
 
     @Test("Work of several statements waits for connections no longer than its own limit")
     func sharedLimit() async throws {
-        let pool = try await Self.lonePool(maxWait: .seconds(3_600))
+        let pool = try await Self.lonePool(maxWait: .seconds(3_600), minWait: .milliseconds(50))
         try await pool.withConnection { _ in
             let limit = ContinuousClock.now + .milliseconds(100)
             for _ in 0..<3 {
@@ -73,6 +91,33 @@ import Testing
         }
         // What is free is lent all the same: nobody waits for it.
         try await pool.query("SELECT 1", until: .now - .seconds(1))
+        await pool.close()
+    }
+
+    @Test("An idle connection is probed and lent though the caller's time is over")
+    func probeAfterLimit() async throws {
+        let server = try await TestDatabase.make()
+        let pool = try Self.patientPool(server)
+        let before: Int = try await pool.query("SELECT pg_backend_pid() AS id")[0].decode("id")
+        let late = ContinuousClock.now - .seconds(1)
+        let after: Int = try await pool.query("SELECT pg_backend_pid() AS id", until: late)[0].decode("id")
+        #expect(before == after)
+        await pool.close()
+    }
+
+    @Test("A transaction that lost its connection after its time was over is repeated on another")
+    func repeatAfterLimit() async throws {
+        let server = try await TestDatabase.make()
+        let pool = try Self.patientPool(server)
+        try await pool.query("SELECT 1")
+        var attempts = 0
+        try await pool.transaction(until: .now - .seconds(1)) { connection in
+            attempts += 1
+            let session: Int = try await connection.query("SELECT pg_backend_pid() AS id")[0].decode("id")
+            if attempts == 1 { try await server.sql("SELECT pg_terminate_backend(\(session))") }
+            try await connection.query("SELECT 1")
+        }
+        #expect(attempts == 2)
         await pool.close()
     }
 

@@ -3,17 +3,21 @@ import PostgresClient
 
 extension PostgresPool {
     /// A pool that a test can exhaust.
-    /// - Parameter probeAfter: as in `PoolLimits`; `nil`: as there.
+    /// - Parameters:
+    ///   - minWait: as in `PoolLimits`; `nil`: as there.
+    ///   - probeAfter: the same.
     static func small(
         _ url: String,
         size: Int = 2,
         overflow: Int = 2,
         maxWait: Duration = .seconds(5),
+        minWait: Duration? = nil,
         probeAfter: Duration? = nil,
         queryTimeout: Duration = .seconds(10)
     ) throws -> PostgresPool {
         var limits = PoolLimits(size: size, overflow: overflow)
         limits.maxWait = maxWait
+        if let minWait { limits.minWait = minWait }
         if let probeAfter { limits.probeAfter = probeAfter }
         return PostgresPool(
             endpoint: try PostgresEndpoint(url: url),
