@@ -34,7 +34,6 @@ extension OutboundCall {
         case .connect: return .upstreamUnreachable(upstream: name, reason: "no connection")
         case .tls(let text): return .upstreamUnreachable(upstream: name, reason: "TLS: \(text)")
         case .malformedAnswer(let text): return .upstreamBroke(upstream: name, reason: text)
-        case .invalidRequest(let text): return .badRequest(text)
         case .truncated: return .upstreamBroke(upstream: name, reason: "the answer was cut off")
         default:
             return error.bytesSent
@@ -78,11 +77,9 @@ extension OutboundCall {
         )
     }
 
-    func noteOutcome(status: Int, now: NIODeadline) {
+    func noteOutcome(status: Int) {
         switch status {
         case 500, 502, 503, 504: noteFailure()
-        case 429:
-            if isTrial { worker.noteBreaker(request.upstream, request.upstream.breaker.succeeded(isTrial: isTrial)) }
         default: worker.noteBreaker(request.upstream, request.upstream.breaker.succeeded(isTrial: isTrial))
         }
     }

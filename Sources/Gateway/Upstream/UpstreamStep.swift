@@ -85,9 +85,8 @@ extension OutboundCall: TransferReceiver {
     }
 
     func transferHead(status: Int, fields: ByteBuffer) {
-        let now = worker.now()
-        timings.firstByte = now - startedCall
-        noteOutcome(status: status, now: now)
+        timings.firstByte = worker.now() - startedCall
+        noteOutcome(status: status)
         guard let block = try? FieldBlock(parsing: fields) else {
             // An answer whose fields cannot be read is as good as none.
             fail(.upstreamBroke(upstream: request.upstream.name, reason: "its answer's fields are malformed"))
