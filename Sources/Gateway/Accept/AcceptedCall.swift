@@ -19,7 +19,7 @@ package final class Exchange: RequestReceiver {
     package let body: RequestBody
     /// Index of the route that took the call; `nil`: none did.
     package var route: Int?
-    /// Whether it was counted as begun, and is as ended; the gateway's own endpoints' are not.
+    /// It was counted as begun, so it has to be as ended. Those for the gateway's own endpoints are not.
     package var isCounted = false
     /// Undoes what the step that holds the call has under way; called once, when the client leaves early.
     package var onLeave: (() -> Void)?
