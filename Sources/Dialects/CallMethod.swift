@@ -5,7 +5,7 @@ package enum CallMethod: Sendable, Equatable, Hashable {
     case embedContent
     case batchEmbedContents
     case countTokens
-    /// Any other word after the colon, any other OpenAI path, or Pinecone's last path segment.
+    /// Any other word after the colon, `images/generations` of OpenAI's paths, or Pinecone's last path segment.
     case other(String)
 
     /// As the configuration's `methods` spell it.
@@ -45,7 +45,10 @@ extension Dialect {
                 "predictLongRunning", "generateAnswer", "images/generations",
             ]
         case .pinecone:
-            ["query", "upsert", "update", "fetch", "delete", "list", "search", "describe_index_stats"]
+            [
+                "query", "upsert", "update", "fetch", "fetch_by_metadata", "delete", "list", "search",
+                "describe_index_stats",
+            ]
         case .http: []
         }
     }

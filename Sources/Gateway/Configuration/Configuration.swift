@@ -200,7 +200,7 @@ extension Configuration {
     package struct RouteCache: Sendable, Equatable {
         package enum Scope: String, Sendable, Equatable, CaseIterable { case client, shared }
         package var ttl = Duration.seconds(300)
-        /// Empty: all.
+        /// Empty: as `CacheRules` has it for the dialect.
         package var methods: [String] = []
         package var staleWhileRevalidate = Duration.zero
         package var staleIfError = Duration.zero

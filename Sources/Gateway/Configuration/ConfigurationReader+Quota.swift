@@ -144,35 +144,14 @@ extension ConfigurationReader {
         return burst ?? fallback
     }
 
-    /// New methods must be possible, so that what only looks like a known one is no mistake.
     private func methods(_ table: TableReader, of dialect: Configuration.Upstream.Dialect) -> [String] {
-        let methods = texts(table, "methods", orAll: true)
-        let known = dialect.knownMethods
-        guard let usual = known.first else {
-            if !methods.isEmpty {
-                table.fail("methods", "calls of dialect \"\(dialect.rawValue)\" have no method: leave it out")
-            }
-            return methods
+        guard dialect.knownMethods.isEmpty else {
+            return callMethods(table, known: dialect.knownMethods, orAll: true)
         }
-        for method in methods where !known.contains(method) {
-            let other = known.first { $0.lowercased() == method.lowercased() }
-            if method.contains("/") {
-                table.fail("methods", "\"\(method)\" is a path: a method is meant, such as \"\(usual)\"")
-            } else if let meant = other ?? NearestName.of(method, among: known) {
-                table.context.warn("\(table.path).methods: no known method is \"\(method)\"; is \"\(meant)\" meant?")
-            }
+        let methods = texts(table, "methods", orAll: true)
+        if !methods.isEmpty {
+            table.fail("methods", "calls of dialect \"\(dialect.rawValue)\" have no method: leave it out")
         }
         return methods
-    }
-
-    /// An empty word would match nothing, or everything: neither can be meant.
-    /// - Parameter orAll: without the key all are meant, so that an empty list is a mistake.
-    func texts(_ table: TableReader, _ key: String, orAll: Bool = false) -> [String] {
-        let stated = table.strings(key)
-        if orAll, stated?.isEmpty == true { table.fail(key, "is empty: leave it out for all") }
-        return (stated ?? []).compactMap { text, path in
-            if text.isEmpty { table.context.fail(path, "is empty") }
-            return text.isEmpty ? nil : text
-        }
     }
 }

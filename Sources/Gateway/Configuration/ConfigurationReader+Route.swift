@@ -1,5 +1,9 @@
+internal import Dialects
+
 /// `[[route]]`: which calls go where, and on what terms.
 extension ConfigurationReader {
+    private static var methodsOfHTTP: [String] { ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"] }
+
     func route(
         _ table: TableReader,
         index: Int,
@@ -17,8 +21,11 @@ extension ConfigurationReader {
             table.context.fail(path, "must be a method such as \"GET\", is \"\(text)\"")
             return nil
         }
+        var dialect: Configuration.Upstream.Dialect?
         if let name = table.string("upstream") {
-            route.upstream = upstreamNames.resolve(name, at: table.path(of: "upstream"), in: table.context) ?? 0
+            let upstream = upstreamNames.resolve(name, at: table.path(of: "upstream"), in: table.context)
+            route.upstream = upstream ?? 0
+            dialect = upstream.map { configuration.upstreams[$0].dialect }
         } else if !table.has("upstream") {
             table.fail(nil, "has no upstream")
         }
@@ -37,7 +44,7 @@ extension ConfigurationReader {
         }
         route.maxBody = table.size("max_body", in: Bounds.bytes) ?? configuration.server.maxBody
         route.timeout = table.optionalDuration("timeout", in: Bounds.timeout)
-        route.cache = table.table("cache").map(routeCache)
+        route.cache = table.table("cache").map { routeCache($0, of: dialect) }
         table.refuse("cors")
         if table.boolean("websocket", default: false) { table.fail("websocket", "not available in this version") }
         table.finish()
@@ -63,10 +70,16 @@ extension ConfigurationReader {
         return nil
     }
 
-    private func routeCache(_ table: TableReader) -> Configuration.RouteCache {
+    /// - Parameter dialect: `nil`: that of an upstream that there is not.
+    private func routeCache(
+        _ table: TableReader,
+        of dialect: Configuration.Upstream.Dialect?
+    ) -> Configuration.RouteCache {
         var cache = Configuration.RouteCache()
         cache.ttl = table.duration("ttl", in: Bounds.timeout) ?? cache.ttl
-        cache.methods = texts(table, "methods")
+        // Calls that have no method of their own go by that of HTTP.
+        cache.methods =
+            dialect.map { callMethods(table, known: $0.knownMethods + Self.methodsOfHTTP) } ?? texts(table, "methods")
         cache.staleWhileRevalidate =
             table.duration("stale_while_revalidate", in: Bounds.time) ?? cache.staleWhileRevalidate
         cache.staleIfError = table.duration("stale_if_error", in: Bounds.time) ?? cache.staleIfError
