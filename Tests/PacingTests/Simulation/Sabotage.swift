@@ -44,6 +44,9 @@ enum Sabotage: String, CaseIterable {
         }
     }
 
+    /// Where the search for it begins: short jumps of the clock within a roll call are one schedule's in 10,000.
+    var firstSeed: Int { self == .ignoresJumps ? 14_000 : 1 }
+
     func change(_ call: inout QueueCall) {
         switch self {
         case .resetsEarly:
