@@ -3,18 +3,13 @@ import Testing
 
 @Suite("Methods of calls in the configuration") struct ConfigurationMethodTests {
     private static func cache(_ dialect: String, method: String) -> String {
-        """
-        [[upstream]]
-        name = "u"
-        dialect = "\(dialect)"
-        url = "https://host"
-        key = "K"
-        [[route]]
-        path = "/**"
-        upstream = "u"
-        [route.cache]
-        methods = ["\(method)"]
-        """
+        upstreamConfiguration(dialect: dialect) + """
+            [[route]]
+            path = "/**"
+            upstream = "u"
+            [route.cache]
+            methods = ["\(method)"]
+            """
     }
 
     @Test(

@@ -118,15 +118,7 @@ import Testing
     }
 
     private static func quota(_ text: String, dialect: String) -> String {
-        """
-        [[upstream]]
-        name = "u"
-        dialect = "\(dialect)"
-        url = "https://host"
-        key = "K"
-        [[upstream.quota]]
-        \(text)
-        """
+        upstreamConfiguration(dialect: dialect) + "[[upstream.quota]]\n\(text)"
     }
 
     @Test("Calls of any HTTP service have no method that a quota could name")

@@ -20,6 +20,18 @@ let soundConfiguration = """
 
     """
 
+/// An upstream "u" alone, to which tests add.
+func upstreamConfiguration(dialect: String) -> String {
+    """
+    [[upstream]]
+    name = "u"
+    dialect = "\(dialect)"
+    url = "https://host"
+    key = "K"
+
+    """
+}
+
 /// Every key that this version takes, each with a value that is not its default.
 let completeConfiguration = """
     [server]
