@@ -64,20 +64,25 @@ extension AgentState {
         for item in flying.flatMap(\.items) + entering {
             if case .enter = item.operation, let id = item.waiter { underWay.insert(id) }
         }
+        unshare { !underWay.contains($0) }
         for waiting in waiters.values.sorted(by: { $0.ticket < $1.ticket })
         where !underWay.contains(waiting.waiter.id) {
-            var (waiter, ticket) = (waiting.waiter, waiting.ticket)
-            // The store may not know any more which models share.
-            if let unshared = waiter.unshared {
-                (waiter, ticket) = (unshared, QueueTicket(ticket, lane: unshared.lane.key))
-                waiters[waiter.id]?.waiter = waiter
-                waiters[waiter.id]?.ticket = ticket
-            }
+            let (waiter, ticket) = (waiting.waiter, waiting.ticket)
             entering.append(
                 Item(operation: .enter(ticket, patience: nil), waiter: waiter.id, lane: waiter.lane)
             )
         }
         counters.resyncs += 1
+    }
+
+    /// Who waits in a lane that models share is to enter as whose call it is: which models share the other side, another
+    /// store or this replica's own pacing, may not know, nor what their own buckets hold.
+    mutating func unshare(_ which: (WaiterID) -> Bool = { _ in true }) {
+        for (id, waiting) in waiters where which(id) {
+            guard let waiter = waiting.waiter.unshared else { continue }
+            waiters[id]?.waiter = waiter
+            waiters[id]?.ticket = QueueTicket(waiting.ticket, lane: waiter.lane.key)
+        }
     }
 
     mutating func callLocal(_ items: [Item], now: Micros) {

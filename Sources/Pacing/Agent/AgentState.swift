@@ -288,6 +288,7 @@ package struct AgentState: Sendable {
         )
         for use in untold { pacing.book(use.lane, costs: use.costs, at: time + use.at - now, now: time) }
         local = pacing
+        unshare()
         let operations = waiters.values.filter { pacing.fits($0.waiter) }.sorted { $0.ticket < $1.ticket }
             .map { Item(operation: .enter($0.ticket, patience: nil), waiter: $0.waiter.id, lane: $0.waiter.lane) }
         entering.removeAll()
