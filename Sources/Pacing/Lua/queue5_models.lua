@@ -34,14 +34,14 @@ local function isSharedInUse()
   return isUsed
 end
 
-local function isBound(set)
+local function isBound(model)
   if G.sharing == 0 then return false end
   if not isSharedInUse() then
     G.sharing = 0
     if record(G_, 'models') then records[G_]['models'] = false end
     return false
   end
-  return G.sharing > 1 or record(G_, 'models')[set.model] ~= nil
+  return G.sharing > 1 or record(G_, 'models')[model] ~= nil
 end
 
 local function makeLane(key, figures, model)
@@ -82,6 +82,12 @@ local function stateOwn(set)
   if set.isStated and lanes[set.key] then return end
   set.isStated = true
   makeLane(set.key, set.figures, set.model)
+end
+
+-- What it holds from now on no shared bucket counts.
+local function useOwn(set)
+  stateOwn(set)
+  for _, name in ipairs(lanes[set.key].set) do bucket(name).moved = false end
 end
 
 -- What the one holds counts in the other too, and what it is yet to hold.
@@ -150,17 +156,15 @@ end
 function models.place(t)
   local set = statedSets[t.lane]
   if not set then return t, false, false end
-  if modelWaits(set.model) then
-    stateOwn(set)
-    return t, false, false
+  local waits = modelWaits(set.model)
+  if not waits then
+    if isBound(set.model) then return share(t, set), true, false end
+    if not lanes[set.key] and not isKnown(set.model) and call('HLEN', B_) + made + #set.figures > BUCKETS then
+      return share(t, set), true, false
+    end
   end
-  if isBound(set) then return share(t, set), true, false end
-  if not lanes[set.key] and not isKnown(set.model) and call('HLEN', B_) + made + #set.figures > BUCKETS then
-    return share(t, set), true, false
-  end
-  stateOwn(set)
-  for _, name in ipairs(lanes[set.key].set) do bucket(name).moved = false end
-  if waitingSets() < SETS then return t, false, false end
+  useOwn(set)
+  if waits or waitingSets() < SETS then return t, false, false end
   if goesNow(t) then return t, false, true end
   return share(t, set), true, false
 end
@@ -170,7 +174,8 @@ end
 function models.placeAgain(t)
   local set, lane = statedSets[t.lane], lanes[t.lane]
   if set then
-    if isBound(set) and not modelWaits(set.model) then return share(t, set) end
+    if isBound(set.model) and not modelWaits(set.model) then return share(t, set) end
+    useOwn(set)
     return t
   end
   if not lane or lane.model then return nil end
@@ -216,13 +221,24 @@ local function waitingOf(quota)
   return found
 end
 
--- What a replica used by itself. In a shared bucket: whose calls these were is not known.
+-- What a replica used by itself. In a shared bucket: whose calls these were is not known. In a model's own: it may share
+-- meanwhile, and wait there already.
 function models.bookUse(b, units, time)
   book(b, units, time)
-  models.bookWhereMoved(b, units, time)
-  if modelOf(b.name) ~= '*' then return end
+  local quota, model = b.name:match('^([^/]*)/(.*)$')
+  if not model then return end
+  if model ~= '*' then
+    if b.moved then
+      models.bookWhereMoved(b, units, time)
+    elseif units > 0 and isBound(model) and not modelWaits(model) then
+      move(b.name, quota .. '/*')
+    end
+    return
+  end
   G.sharing = max(2, G.sharing)
-  for name in pairs(waitingOf(b.name:sub(1, -3))) do book(bucket(name), units, time) end
+  -- What is taken back need not be what was booked there.
+  if units <= 0 then return end
+  for name in pairs(waitingOf(quota)) do book(bucket(name), units, time) end
 end
 
 -- After a restart whoever waits for a bucket of its own may have used the shared one. What those had used that came to share
@@ -238,7 +254,8 @@ function models.shareAfterRestart()
       end
       for name, own in pairs(records[B_]) do
         local isOwn = own and name ~= shared and name:match('^([^/]*)/') == quota
-        if isOwn and (G.sharing == 3 or bound[modelOf(name)]) then move(name, shared) end
+        local model = modelOf(name)
+        if isOwn and (G.sharing == 3 or bound[model]) and not modelWaits(model) then move(name, shared) end
       end
     end
   end

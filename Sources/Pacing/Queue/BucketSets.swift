@@ -48,16 +48,12 @@ extension QueueState {
             modelWaits = modelWaits || model == set.model
         }
         if !modelWaits {
-            guard !isBound(set), laneIndex(ticket.lane) != nil || isKnown(set.model) || hasRoom(for: set) else {
+            guard !isBound(set.model), laneIndex(ticket.lane) != nil || isKnown(set.model) || hasRoom(for: set) else {
                 return (share(ticket, set), false)
             }
         }
-        if modelWaits {
-            stateOwn(ticket.lane)
-            return (ticket, false)
-        }
         useOwn(ticket.lane)
-        if waiting.count < bounds.sets { return (ticket, false) }
+        if modelWaits || waiting.count < bounds.sets { return (ticket, false) }
         return goesNow(ticket) ? (ticket, true) : (share(ticket, set), false)
     }
 
@@ -65,7 +61,9 @@ extension QueueState {
     /// state, or it waits elsewhere meanwhile; its owner misses it and enters it again.
     mutating func placeAgain(_ ticket: QueueTicket) -> QueueTicket? {
         if let set = stated[ticket.lane] {
-            return isBound(set) && !waits(set.model) ? share(ticket, set) : ticket
+            if isBound(set.model), !waits(set.model) { return share(ticket, set) }
+            useOwn(ticket.lane)
+            return ticket
         }
         guard let lane = laneIndex(ticket.lane), lanes[lane].model == nil else { return nil }
         let isShared = lanes[lane].buckets.contains {
@@ -106,13 +104,13 @@ extension QueueState {
 
     private func isKnown(_ model: ExactName) -> Bool { !indices(of: model).isEmpty }
 
-    private mutating func isBound(_ set: StatedSet) -> Bool {
+    private mutating func isBound(_ model: ExactName) -> Bool {
         guard !sharing.isNobody else { return false }
         guard isSharedInUse() else {
             sharing = Sharing()
             return false
         }
-        return sharing.isEveryone || sharing.isFull || sharing.models.contains(set.model)
+        return sharing.isEveryone || sharing.isFull || sharing.models.contains(model)
     }
 
     /// Any quota's shared bucket holds units or what a 429 taught, or somebody waits for it.
@@ -170,13 +168,24 @@ extension QueueState {
         buckets[target].book(units, at: time, now: now)
     }
 
-    /// What a replica used by itself. In a shared bucket: whose calls these were is not known.
+    /// What a replica used by itself. In a shared bucket: whose calls these were is not known. In a model's own: it may
+    /// share meanwhile, and wait there already.
     mutating func bookUse(_ units: Int, of index: Int, at time: Micros) {
         buckets[index].book(units, at: time, now: now)
-        bookWhereMoved(units, of: index, at: time)
-        let (quota, model) = BucketName.parts(of: buckets[index].name)
-        guard model.map(ExactName.init) == Self.all else { return }
+        let (name, hasMoved) = (buckets[index].name, buckets[index].moved != nil)
+        let (quota, model) = BucketName.parts(of: name)
+        guard let model = model.map(ExactName.init) else { return }
+        guard model == Self.all else {
+            if hasMoved {
+                bookWhereMoved(units, of: index, at: time)
+            } else if units > 0, isBound(model), !waits(model) {
+                move(name, to: "\(quota)/\(Self.all)")
+            }
+            return
+        }
         sharing.isEveryone = true
+        // What is taken back need not be what was booked there.
+        guard units > 0 else { return }
         for own in waiting(ofQuota: ExactName(quota)) { buckets[own].book(units, at: time, now: now) }
     }
 
@@ -191,7 +200,7 @@ extension QueueState {
             for index in buckets.indices where index != shared {
                 let parts = BucketName.parts(of: buckets[index].name)
                 guard let model = parts.model.map(ExactName.init), ExactName(parts.quota) == quota,
-                    sharing.isFull || sharing.models.contains(model)
+                    sharing.isFull || sharing.models.contains(model), !waits(model)
                 else { continue }
                 move(buckets[index].name, to: buckets[shared].name)
             }
@@ -213,6 +222,7 @@ extension QueueState {
 
     // MARK: Lanes and buckets
 
+    /// What it holds from now on no shared bucket counts.
     private mutating func useOwn(_ key: LaneKey) {
         stateOwn(key)
         guard let lane = laneIndex(key) else { return }
