@@ -36,4 +36,31 @@ import Testing
     func counted() {
         #expect(excess(lastTold: 3.7, count: 2) == 0)
     }
+
+    /// "other" is granted 7 and told the store of 5 that it used by itself, in buckets that models may share; then "cut"
+    /// goes on by itself, told after that of these buckets only.
+    private func excess(_ name: String, told: [String], took: String = "tpm/pro") -> Int {
+        let world = World(seed: 1)
+        let oracle = LocalOracle(world: world, sharers: ["tpm/*": ["tpm/flash", "tpm/pro"]])
+        oracle.granted("other", [.init(name: "tpm/flash", storeName: "tpm/*", units: 7)])
+        oracle.took("other", took, 3)
+        oracle.used("other", [(name: "tpm/*", units: 5)])
+        world.after(1_000_000) { oracle.told("cut", told, count: 2, processed: world.time) }
+        world.after(2_000_000) { oracle.wentLocal("cut") }
+        world.run(until: 3_000_000)
+        return oracle.excess(name, limit: Self.limit, window: 0)
+    }
+
+    @Test("What the store counts in a shared bucket is known to who was told of that one, whatever of the model's own")
+    func shared() {
+        #expect(excess("tpm/flash", told: ["tpm/flash", "tpm/pro"]) == 7)
+        #expect(excess("tpm/flash", told: ["tpm/*"]) == 0)
+    }
+
+    @Test("Of what was told of a shared bucket a model has as much as its calls took")
+    func ownUse() {
+        #expect(excess("tpm/pro", told: []) == 3)
+        #expect(excess("tpm/pro", told: ["tpm/*"]) == 0)
+        #expect(excess("tpm/flash", told: [], took: "tpm/flash") == 10)
+    }
 }

@@ -10,7 +10,7 @@ final class LocalOracle {
         var until = Micros.max
         /// It died before that: it is cut off for good, and its part was used.
         var isUntold = false
-        /// Units granted to others since it was last told, by bucket.
+        /// Units granted to others since it was last told, by the bucket that the upstream counts.
         var missed: [String: Int]
         var count: Int
         /// Others heard from the store for so long after it that they took it for dead, and took its part: before it went
@@ -18,10 +18,18 @@ final class LocalOracle {
         var isTakenForDead = false
     }
 
+    /// Units of a bucket that the upstream counts, and where the store counts them: there, or in the one that its model
+    /// shares.
+    struct Booking {
+        var name: String
+        var storeName: String
+        var units: Int
+    }
+
     private struct Grant {
         var at: Micros
         var owner: String
-        var units: [String: Int]
+        var bookings: [Booking]
     }
 
     /// The store counts who said nothing for longer as dead.
@@ -36,6 +44,11 @@ final class LocalOracle {
     private var calledAt: [String: Micros] = [:]
     /// What replicas told that they had used by themselves.
     private var uses: [Grant] = []
+    /// What their calls used by themselves, and took beyond what was booked, of buckets that may be shared: what they tell
+    /// of a shared one names no model.
+    private var untold: [String: [String: Int]] = [:]
+    /// Whose calls a shared bucket counts.
+    private let sharers: [String: [String]]
     /// When data was lost.
     private var storeLosses: [Micros] = []
     private var replicas: [String: SimulatedReplica] = [:]
@@ -44,14 +57,36 @@ final class LocalOracle {
     /// When the store last said so.
     private var countedAt: [String: Micros] = [:]
 
-    init(world: World) { self.world = world }
-
-    func granted(_ owner: String, _ units: [String: Int]) {
-        grants.append(Grant(at: world.time, owner: owner, units: units))
+    /// - Parameter sharers: the buckets that the upstream counts, by the one in which the store may count them instead.
+    init(world: World, sharers: [String: [String]] = [:]) {
+        self.world = world
+        self.sharers = sharers
     }
 
-    func used(_ owner: String, _ name: String, _ units: Int) {
-        uses.append(Grant(at: world.time, owner: owner, units: [name: units]))
+    func granted(_ owner: String, _ bookings: [Booking]) {
+        grants.append(Grant(at: world.time, owner: owner, bookings: bookings))
+    }
+
+    /// A call of its took so much that the store has to be told of as its own use, if at all.
+    func took(_ owner: String, _ name: String, _ units: Int) {
+        guard units > 0, !sharers.isEmpty else { return }
+        untold[owner, default: [:]][name, default: 0] += units
+    }
+
+    /// - Parameter told: units by the store's name of the bucket, in one call.
+    func used(_ owner: String, _ told: [(name: String, units: Int)]) {
+        var bookings: [Booking] = []
+        func add(_ name: String, _ storeName: String, _ units: Int) {
+            bookings.append(Booking(name: name, storeName: storeName, units: units))
+            untold[owner]?[name] = max(0, (untold[owner]?[name] ?? 0) - units)
+        }
+        for use in told where sharers[use.name] == nil { add(use.name, use.name, use.units) }
+        for use in told {
+            for name in sharers[use.name] ?? [] {
+                add(name, use.name, min(use.units, untold[owner]?[name] ?? 0))
+            }
+        }
+        if !bookings.isEmpty { uses.append(Grant(at: world.time, owner: owner, bookings: bookings)) }
     }
 
     func told(_ id: String, _ names: [String], count: Int?, processed: Micros) {
@@ -62,8 +97,8 @@ final class LocalOracle {
     func wentLocal(_ id: String) {
         var missed: [String: Int] = [:]
         for grant in grants + uses where grant.owner != id {
-            for (name, units) in grant.units where grant.at > toldAt[id]?[name] ?? -1 {
-                missed[name, default: 0] += units
+            for booking in grant.bookings where grant.at > toldAt[id]?[booking.storeName] ?? -1 {
+                missed[booking.name, default: 0] += booking.units
             }
         }
         var loss = Loss(replica: id, from: world.time, missed: missed, count: counts[id] ?? 1)
@@ -123,7 +158,7 @@ final class LocalOracle {
             excess += loss.missed[name] ?? 0
             let othersServed = grants.contains { grant in
                 grant.owner != loss.replica && grant.at > loss.from && (grant.at <= loss.until || loss.isUntold)
-                    && grant.units[name] != nil
+                    && grant.bookings.contains { $0.name == name }
             }
             if othersServed || loss.isTakenForDead { excess += (limit + loss.count - 1) / loss.count }
         }

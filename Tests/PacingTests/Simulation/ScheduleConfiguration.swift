@@ -49,8 +49,6 @@ struct ScheduleConfiguration {
             faults = [.double]
         }
         isCrowded = profile == .any && !faults.contains(.deploy) && seed % 5 == 2
-        // Which model's part a replica that is cut off uses in a shared bucket is not followed.
-        if isCrowded { policy = .closed }
         replicas = generator.int(1...4)
         span = generator.pick([3_000_000, 6_000_000, 10_000_000, 14_000_000])
         drawBuckets()
@@ -65,6 +63,11 @@ struct ScheduleConfiguration {
     }
 
     var bounds: QueueBounds { isCrowded ? ScriptReplay.crowded : QueueBounds() }
+
+    /// Buckets of models, by the one in which they count while these share.
+    var sharers: [String: [String]] {
+        Dictionary(grouping: buckets.values.filter { $0.overflow != nil }) { $0.overflow! }.mapValues { $0.map(\.name) }
+    }
 
     /// Keeps only these events.
     mutating func keep(_ indices: [Int]) { events = indices.map { events[$0] } }

@@ -49,6 +49,7 @@ final class SimulatedUpstream {
         let id = WaiterID(value: requests.count)
         let asked = SimulatedRequest(id: id, request: request, replica: replica, actual: actual, born: world.time)
         requests.append(asked)
+        windows.came(asked)
         open += 1
         replica.perform { [self] in
             let waiter = QueueWaiter(id: id, request: request, now: replica.now, loop: nil) { _ in }
@@ -112,6 +113,7 @@ final class SimulatedUpstream {
             if !request.isWaiting { world.fail("request \(request.id.value) was granted twice") }
             request.isWaiting = false
             request.isLocal = replica.agent.mode == .local
+            if request.isLocal { windows.grantedByItself(request) }
             // The last check is made by the process's clock, when it writes.
             world.after(world.generator.int(0...500)) { [self] in
                 replica.perform { [self] in write(request, grant, at: replica) }
@@ -153,6 +155,7 @@ final class SimulatedUpstream {
                 if let refusing { return refuse(request, grant, at: replica, refusing.bucket, refusing.limit) }
                 // A stream that broke never says what it took.
                 if request.id.value % 8 > 0 {
+                    windows.settles(request)
                     replica.act { $0.settle(grant, costs: request.actual, now: replica.now) }
                 }
                 end(request, "done")

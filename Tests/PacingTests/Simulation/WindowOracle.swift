@@ -59,7 +59,9 @@ final class WindowOracle {
     private let configuration: ScheduleConfiguration
     let local: LocalOracle
     private var accounts: [String: Account] = [:]
-    private var names: [UInt64: [String]] = [:]
+    /// The store's names of a lane's buckets, and the upstream's of those that a call needs, in the same order.
+    private var storeNames: [UInt64: [String]] = [:]
+    private var names: [Int: [String]] = [:]
     private var slots: [Int: Slot] = [:]
     private var lastArrivals: [Int: [(name: String, index: Int)]] = [:]
     private var paused: Set<String> = []
@@ -67,7 +69,6 @@ final class WindowOracle {
     private var ordered: [String: Micros] = [:]
     /// The last order that was given to each replica.
     private var orders: [String: [String: Order]] = [:]
-    private var requests: [Int: SimulatedRequest] = [:]
     /// By how much the store's clock jumped ahead unseen by itself, and when.
     private var jump: (at: Micros, span: Micros) = (-1, 0)
     private var calls = 0
@@ -84,13 +85,14 @@ final class WindowOracle {
     init(world: World, configuration: ScheduleConfiguration) {
         self.world = world
         self.configuration = configuration
-        local = LocalOracle(world: world)
+        local = LocalOracle(world: world, sharers: configuration.sharers)
         for (name, spec) in configuration.buckets {
             accounts[name] = Account(spec: spec, most: max(spec.limit, configuration.older[name]?.limit ?? 0))
         }
         for set in configuration.sets {
-            let bucketNames = set.map(\.name)
-            names[LaneKey(names: bucketNames, urgency: 0).buckets] = bucketNames
+            for names in [set.map(\.name), set.map { $0.overflow ?? $0.name }] {
+                storeNames[LaneKey(names: names, urgency: 0).buckets] = names
+            }
         }
     }
 
@@ -109,6 +111,7 @@ final class WindowOracle {
                 state(bucket)
             }
         }
+        var uses: [(name: String, units: Int)] = []
         for operation in call.operations {
             switch operation {
             case .refused(let ticket, _, let buckets, let hold, let learned, _):
@@ -118,8 +121,8 @@ final class WindowOracle {
                 for (name, index) in lastArrivals[ticket.id] ?? [] {
                     accounts[name]?.arrivals[index].settled = calls
                 }
-            case .used(let figures, let uses):
-                local.used(call.replica, figures.name, uses.reduce(0) { $0 + max(0, $1.units) })
+            case .used(let figures, let used):
+                uses.append((figures.name, used.reduce(0) { $0 + max(0, $1.units) }))
             case .pause(let quota, let isPaused):
                 if isPaused { paused.insert(quota) } else { paused.remove(quota) }
                 ordered[quota] = max(now, (ordered[quota] ?? 0) + 1)
@@ -137,6 +140,7 @@ final class WindowOracle {
             default: break
             }
         }
+        local.used(call.replica, uses)
     }
 
     private func state(_ figures: BucketFigures) {
@@ -180,11 +184,15 @@ final class WindowOracle {
         let isBlind =
             !witnesses.isEmpty
             && witnesses.allSatisfy { $0.isDead || isUnseen && ($0.pausedSince != nil || $0.isCutOff) }
-        let names = names[ticket.lane.buckets] ?? []
+        let names = names[ticket.id] ?? []
         let units = stamp.booked.isEmpty ? ticket.costs : stamp.booked
         let booked = Dictionary(uniqueKeysWithValues: zip(names, units))
         slots[ticket.id] = Slot(at: world.time, call: calls, isBlind: isBlind, booked: booked)
-        local.granted(ticket.owner, booked)
+        let storeNames = storeNames[ticket.lane.buckets] ?? []
+        local.granted(
+            ticket.owner,
+            zip(zip(names, storeNames), units).map { .init(name: $0.0, storeName: $0.1, units: $1) }
+        )
         for name in names {
             if let until = accounts[name]?.heldUntil, world.time < until {
                 world.fail("\(name) granted to \(ticket.id) while the upstream holds it")
@@ -230,6 +238,24 @@ final class WindowOracle {
 
     func told(_ id: String, _ reply: QueueReply, processed: Micros) {
         local.told(id, reply.buckets.map(\.name), count: reply.peers?.count, processed: processed)
+    }
+
+    func came(_ request: SimulatedRequest) {
+        names[request.id.value] = request.request.costs.map(\.bucket.name)
+    }
+
+    func grantedByItself(_ request: SimulatedRequest) {
+        for cost in request.request.costs {
+            local.took(request.replica.id, cost.bucket.name, min(cost.units, cost.bucket.limit))
+        }
+    }
+
+    /// What it took is told: as its replica's use, where the store does not know the slot.
+    func settles(_ request: SimulatedRequest) {
+        for cost in request.request.costs {
+            let reserved = min(cost.units, cost.bucket.limit)
+            local.took(request.replica.id, cost.bucket.name, (request.actual[cost.bucket.name] ?? 0) - reserved)
+        }
     }
 
     func wentLocal(_ id: String) { local.wentLocal(id) }
