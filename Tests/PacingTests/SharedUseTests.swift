@@ -83,4 +83,29 @@ import Testing
         let difference = try await driver.differenceOfScript()
         #expect(difference == nil)
     }
+
+    @Test("A 429 of a model's own bucket, which came when the model had moved, holds the shared one")
+    func refusedWhereMoved() async throws {
+        var driver = QueueDriver()
+        for model in 0..<64 {
+            for turn in 0..<11 { enter(&driver, lane("rpm", "o\(model)"), id: 11 * model + turn) }
+        }
+        let own = lane("rpm", "m")
+        let granted = enter(&driver, own, id: 1000)
+        for id in 1001..<1011 { enter(&driver, own, id: id) }
+        let stamp = GrantStamp(time: granted.now, epoch: granted.epoch)
+        let refused = QueueOperation.refused(
+            try #require(granted.grants.first),
+            stamp,
+            buckets: ["rpm/m"],
+            hold: 5 * Self.second,
+            learned: 7,
+            requeue: false
+        )
+        let shared = driver.call([refused, .beat], lanes: [own]).buckets.first { $0.name == "rpm/*" }
+        #expect(shared?.hold == driver.now + 5 * Self.second)
+        #expect(shared?.learned == 7)
+        let difference = try await driver.differenceOfScript()
+        #expect(difference == nil)
+    }
 }

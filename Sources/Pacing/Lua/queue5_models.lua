@@ -90,6 +90,18 @@ local function useOwn(set)
   for _, name in ipairs(lanes[set.key].set) do bucket(name).moved = false end
 end
 
+-- What 429s taught it holds where its calls count by now.
+function models.teachWhereMoved(b)
+  local target = b.moved and record(B_, b.moved)
+  if not target then return end
+  advance(b.moved)
+  if b.learned > 0 then
+    learn(target, b.learned)
+    target.raise = max(target.raise, b.raise)
+  end
+  target.hold = max(target.hold, b.hold)
+end
+
 -- What the one holds counts in the other too, and what it is yet to hold.
 local function move(own, common)
   local b, target = record(B_, own), record(B_, common)
@@ -97,9 +109,8 @@ local function move(own, common)
   advance(own)
   advance(common)
   for _, use in ipairs(usesOf(b)) do if use[2] > 0 then book(target, use[2], use[1]) end end
-  if b.learned > 0 then learn(target, b.learned) end
-  target.hold = max(target.hold, b.hold)
   b.moved = common
+  models.teachWhereMoved(b)
 end
 
 local function sharedFigures(set)

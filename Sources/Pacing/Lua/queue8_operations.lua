@@ -79,6 +79,7 @@ function operations.r()
     if b then
       advance(name)
       refuse(b, time, hold, learned)
+      models.teachWhereMoved(b)
     end
   end
   countBooking()

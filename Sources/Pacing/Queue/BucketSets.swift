@@ -156,9 +156,19 @@ extension QueueState {
         advance(index)
         advance(target)
         for use in buckets[index].uses(now: now) { buckets[target].book(use.units, at: use.at, now: now) }
-        if buckets[index].learned > 0 { buckets[target].learn(buckets[index].learned, now: now) }
-        buckets[target].hold = max(buckets[target].hold, buckets[index].hold)
         buckets[index].moved = common
+        teachWhereMoved(index)
+    }
+
+    /// What 429s taught it holds where its calls count by now.
+    mutating func teachWhereMoved(_ index: Int) {
+        guard let target = buckets[index].moved.flatMap({ bucketIndex[$0] }) else { return }
+        advance(target)
+        if buckets[index].learned > 0 {
+            buckets[target].learn(buckets[index].learned, now: now)
+            buckets[target].raiseAt = max(buckets[target].raiseAt, buckets[index].raiseAt)
+        }
+        buckets[target].hold = max(buckets[target].hold, buckets[index].hold)
     }
 
     // MARK: Bookings that no grant makes

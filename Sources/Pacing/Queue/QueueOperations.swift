@@ -18,6 +18,7 @@ extension QueueState {
                 guard let index = bucketIndex[name] else { continue }
                 advance(index)
                 buckets[index].refuse(granted: stamp.time, hold: hold, learned: learned, now: now)
+                teachWhereMoved(index)
             }
             countBooking()
             undo(ticket, lane: lane, requeue: requeue)
