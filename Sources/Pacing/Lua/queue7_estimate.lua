@@ -135,7 +135,10 @@ do
           if set == name then
             sum = sum + lasting(other.loads[i], other.returns)
             local total = bucket(name).total - other.older[3][i]
-            if total > 0 then parts = parts + (other.served[i] - other.older[2][i]) / total end
+            -- Not by chance.
+            if total > 0 and total * other.waiting >= PART_CALLS * other.loads[i] then
+              parts = parts + (other.served[i] - other.older[2][i]) / total
+            end
           end
         end
       end

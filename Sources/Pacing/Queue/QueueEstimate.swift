@@ -144,7 +144,9 @@ extension QueueState {
             guard let position = other.buckets.firstIndex(of: bucket) else { continue }
             sum += Flow.lasting(Double(other.loads[position]), returns: flows[other.root].returns)
             let total = buckets[bucket].total - other.older.totals[position]
-            if total > 0 { parts += Double(other.served[position] - other.older.served[position]) / Double(total) }
+            // Not by chance.
+            guard total > 0, total * other.waiting >= Pace.partCalls * other.loads[position] else { continue }
+            parts += Double(other.served[position] - other.older.served[position]) / Double(total)
         }
         return sum / min(1, parts)
     }
