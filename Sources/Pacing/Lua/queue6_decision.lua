@@ -33,6 +33,12 @@ do
     return ranks
   end
 
+  -- What goes now is back by that time, so it delays nobody who goes then.
+  local function isBack(b, time)
+    if b.reset > 0 then return time >= resetAfter(b) + SKEW end
+    return time > now + LONGEST_ALLOWANCE + width(b) + life(b)
+  end
+
   local function firstThatFits()
     local kept, spare, due = {}, {}, NEVER
     for _, rank in ipairs(ranked()) do
@@ -56,13 +62,21 @@ do
       end
       -- Who delays nobody goes before those who are ahead fit.
       local wake = delaysOthers and fits or alone
-      if wake > now then due = min(due, wake) end
+      if wake > now then
+        due = min(due, wake)
+        -- A limit that rises may let it go before.
+        for _, name in ipairs(lane.set) do
+          if bucket(name).learned > 0 then due = min(due, bucket(name).raise) end
+        end
+      end
       lane.blocker = blocker
       if keeps then
         for i, name in ipairs(lane.set) do
-          local already = kept[name] or 0
-          spare[name] = min(spare[name] or huge, room(bucket(name), fits) - already - t.costs[i])
-          kept[name] = already + t.costs[i]
+          if not isBack(bucket(name), fits) then
+            local already = kept[name] or 0
+            spare[name] = min(spare[name] or huge, room(bucket(name), fits) - already - t.costs[i])
+            kept[name] = already + t.costs[i]
+          end
         end
       end
     end

@@ -87,6 +87,12 @@ extension Bucket {
         return effective - used + back
     }
 
+    /// What goes now is back by that time, so it delays nobody who goes then.
+    func isBack(by time: Micros, now: Micros) -> Bool {
+        if reset > 0 { return time >= resetAfter + Pace.calendarSkew }
+        return time > now + Pace.longestAllowance + width + life
+    }
+
     /// Books a grant. Who passes a waiting head leaves the pace alone.
     mutating func take(_ amount: Int, allowance: Micros, passing: Bool, now: Micros) {
         if !passing {

@@ -76,10 +76,16 @@ extension QueueState {
             }
             // Who delays nobody goes before those who are ahead fit.
             let next = delaysOthers ? fits : alone
-            if next > now { due = min(due, next) }
+            if next > now {
+                due = min(due, next)
+                // A limit that rises may let it go before.
+                for need in needs where buckets[need.bucket].learned > 0 {
+                    due = min(due, buckets[need.bucket].raiseAt)
+                }
+            }
             lanes[lane].blocker = blocker.bucket
             guard keeps else { continue }
-            for need in needs {
+            for need in needs where !buckets[need.bucket].isBack(by: fits, now: now) {
                 let before = kept[need.bucket] ?? 0
                 let room = buckets[need.bucket].room(at: fits) - before - need.cost
                 spare[need.bucket] = min(spare[need.bucket] ?? .max, room)

@@ -124,7 +124,7 @@ extension QueueState {
             let isSoon = needs.allSatisfy { $0.before == 0 || $0.cost + $0.before <= copy.buckets[$0.bucket].effective }
             guard isHeldUp, isSoon else { continue }
             let after = needs.reduce(time) { max($0, copy.buckets[$1.bucket].ready($1.cost + $1.before, now: time)) }
-            for need in needs {
+            for need in needs where !copy.buckets[need.bucket].isBack(by: after, now: time) {
                 let units = need.cost + need.before
                 let spare = min(kept[need.bucket]?.spare ?? .max, copy.buckets[need.bucket].room(at: after) - units)
                 kept[need.bucket] = (units, spare, (kept[need.bucket]?.by ?? []) + [lane.key])
@@ -132,6 +132,9 @@ extension QueueState {
         }
         return heads
     }
+
+    /// When whoever is to call next is to; nil: nobody.
+    package var nextDecision: Micros? { pacer == nil || due == Pace.never ? nil : due }
 
     /// When the buckets let that call go, if nothing happens until that time; nil: its lane is not known.
     package func fits(_ ticket: QueueTicket, at time: Micros) -> Micros? {
