@@ -56,6 +56,15 @@ struct QueueDriver {
         return reply
     }
 
+    /// The last call arrives once more.
+    @discardableResult
+    mutating func repeatLast() -> QueueReply? {
+        guard case .call(let call, _, _, _)? = steps.last else { return nil }
+        let outcome = state.call(call, now: now)
+        steps.append(.call(call, now: now, listening: [], outcome))
+        return outcome.reply
+    }
+
     /// Calls when a slot is due, until that time, and tells of each grant, which may enter more.
     mutating func run(until end: Micros, _ granted: (inout QueueDriver, (ticket: QueueTicket, at: Micros)) -> Void) {
         var seen = grants.count

@@ -81,7 +81,7 @@ final class ScriptReplay {
     private static func told(_ push: QueuePush, to replica: String) -> String? {
         switch push {
         case .grant(let ticket, let stamp, let seq): "\(replica) \(ticket.id) \(stamp) \(seq)"
-        case .relieved(let due): "\(replica) relieved at \(due)"
+        case .relieved(let due, let at): "\(replica) relieved of \(due) at \(at)"
         case .rollCall: nil
         }
     }

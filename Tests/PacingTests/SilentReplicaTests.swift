@@ -64,6 +64,35 @@ import Testing
         #expect(state.waiting(of: "silent") == 0)
     }
 
+    @Test("Where who is dropped was to call for the next slot, whoever drops it is to")
+    mutating func pacerDies() throws {
+        let bucket = QueueDriver.bucket("rpm", 1, perSeconds: 60)
+        let lane = LaneFigures(key: LaneKey(names: ["rpm"], urgency: 3), buckets: [bucket])
+        _ = call("other", after: 0)
+        for (id, owner) in ["other", "pacer", "other"].enumerated() {
+            let ticket = QueueTicket(
+                lane: lane.key,
+                client: "c",
+                user: "u",
+                place: start + id,
+                owner: owner,
+                id: id,
+                weight: 1,
+                allowance: 20_000,
+                costs: [1]
+            )
+            _ = call(owner, after: 200_000, [.enter(ticket, patience: 300_000_000)], lanes: [lane])
+        }
+        // To call when the other one would be missed, shortly before it is missed itself.
+        _ = call("other", after: 420_000)
+        #expect(call("pacer", after: 460_000).due == start + 420_000 + Self.patience)
+        _ = call("other", after: 1_200_000)
+        _ = call("other", after: 2_200_000)
+        let dropping = call("other", after: 460_000 + Self.patience)
+        #expect(dropping.waiting == 1)
+        #expect(try #require(dropping.due) > start + 50_000_000)
+    }
+
     @Test("Who says a word in time keeps its waiters, and nobody is told to call")
     mutating func heardInTime() {
         fallSilent()

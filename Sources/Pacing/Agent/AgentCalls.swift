@@ -6,7 +6,8 @@ extension AgentState {
     /// together when it has carried out all of them, and slots of the first would be too old by then. The rest goes as
     /// answers come.
     package mutating func flush() {
-        guard mode == .connected, owesCall || isUrgent else { return }
+        guard mode == .connected, !isEnded, owesCall || isUrgent else { return }
+        isEnded = isEnding
         nextLeaving = Pace.never
         if nextBeat < latest + Self.earlyBeat { beat(now: latest) }
         settleAll()

@@ -129,8 +129,8 @@ extension AgentState {
     private mutating func schedule(_ reply: QueueReply, now: Micros) {
         // Any call confirms a push and asks again for what is due.
         if reply.rollCall == nil, mismatch == nil { nextCall = Pace.never }
-        nextSlot = (Pace.never, Pace.never)
-        if let due = reply.due, due < Pace.never { nextSlot = (now + max(500, due - reply.now), due) }
+        nextSlot = Self.noSlot
+        if let due = reply.due, due < Pace.never { nextSlot = (now + max(500, due - reply.now), due, reply.now) }
     }
 
     package mutating func receive(_ push: QueuePush, now: Micros) {
@@ -139,8 +139,8 @@ extension AgentState {
         case .rollCall:
             // Also where one came of whom the others have to know.
             if mode == .connected { (owesCall, nextBeat) = (true, min(nextBeat, now)) }
-        case .relieved(let due):
-            if nextSlot.due == due { nextSlot = (Pace.never, Pace.never) }
+        case .relieved(let due, let at):
+            if nextSlot.due == due, nextSlot.told < at { nextSlot = Self.noSlot }
         case .grant(let ticket, let stamp, let seq):
             seen = max(seen, seq)
             guard mode == .connected else {

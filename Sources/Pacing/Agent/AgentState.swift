@@ -75,6 +75,7 @@ package struct AgentState: Sendable {
     /// An answer that takes longer is lost rather than late.
     static let longestCall: Micros = 250_000
     static let estimatesPerBeat = 50
+    static let noSlot: (call: Micros, due: Micros, told: Micros) = (Pace.never, Pace.never, 0)
 
     package let id: String
     let settings: QueueSettings
@@ -83,8 +84,9 @@ package struct AgentState: Sendable {
     package var calls: [QueueCall] = []
     package var waiters: [WaiterID: Waiting] = [:]
     package var counters = QueueCounters()
-    /// Its last words are said.
+    /// Its last words are to be said, and then nothing more.
     var isEnding = false
+    var isEnded = false
     var lastCall: Micros = 0
     /// Buckets of which the store told looser figures than this replica's, and until when it states its own.
     var disagreed: NameMap<Micros> = [:]
@@ -122,8 +124,8 @@ package struct AgentState: Sendable {
     /// The epoch of which the store was told that its clock jumped.
     var toldJump: Micros?
     var nextBeat: Micros = Pace.never
-    /// When to call as a slot is due, and by which time of the store: until another replica is to.
-    var nextSlot: (call: Micros, due: Micros) = (Pace.never, Pace.never)
+    /// When to call as a slot is due, by which time of the store, and when that said so: until another replica is to.
+    var nextSlot = Self.noSlot
     /// When to call for another reason: a grant to be confirmed, a roll call over.
     var nextCall: Micros = Pace.never
     var nextProbe: Micros = Pace.never
@@ -192,7 +194,7 @@ package struct AgentState: Sendable {
         switch mode {
         case .connected:
             if now >= nextSlot.call {
-                nextSlot = (Pace.never, Pace.never)
+                nextSlot = Self.noSlot
                 owesCall = true
             }
             if now >= nextCall {

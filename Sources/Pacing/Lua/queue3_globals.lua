@@ -25,14 +25,15 @@ G.last = now
 if G.epoch == 0 then G.epoch = now end
 
 local me_ = record(R_, me)
--- Others may not know of it. A good-bye that comes twice is none.
+-- Others may not know of it. What comes twice is no sign of life: it may be a good-bye.
 local joins = not me_ or me_.last < now - DEAD and (number == 0 or number > me_.number)
 if not me_ then
   me_ = {last = now, number = 0, pushed = 0, granted = 0, waiting = 0, scanned = false}
   records[R_][me] = me_
 end
-me_.last, me_.pushed = now, 0
 local isFresh = number > me_.number
+if joins or me_.last >= now - DEAD then me_.last = now end
+me_.pushed = 0
 me_.number = max(number, me_.number)
 
 local heads, advanced, made = {}, {}, 0

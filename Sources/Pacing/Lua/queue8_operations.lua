@@ -138,6 +138,8 @@ end
 function operations.q()
   scan(false, RESETS, function(owner) return owner == me end)
   if me_.waiting == 0 then me_.last = now - DEAD - 1 end
+  -- The others are fewer from now on.
+  G.sweep = now
 end
 
 local function pause(quota, paused, time)

@@ -70,7 +70,8 @@ local function restart(roll, isLost, rebuild)
   G.epoch = max(G.epoch + 1, now)
   G.full = rebuild and roll.full or now
   G.pacer, G.due, G.sweep = '', NEVER, now
-  for _, replica in pairs(all(R_)) do if replica then replica.last, replica.pushed = now, 0 end end
+  -- Whose call it is lives, or said good-bye.
+  for id, replica in pairs(all(R_)) do if replica and id ~= me then replica.last, replica.pushed = now, 0 end end
   for _, known in pairs(roll.known) do stated(known.figures, true) end
   for key in pairs(idleLanes()) do lanes[key].touched = now end
   for _, lane in pairs(lanes) do
@@ -163,7 +164,7 @@ local function sweep()
   G.death = NEVER
   for _, id in ipairs(ids) do
     local replica = record(R_, id)
-    if id == me or replica.last >= now - DEAD then
+    if replica.last >= now - DEAD or id == me and replica.waiting > 0 then
       live[#live + 1] = id
       known[#known + 1] = id
       if id ~= me and replica.waiting > 0 then G.death = min(G.death, replica.last + DEAD + 1) end
@@ -282,13 +283,15 @@ if number > 0 then
   due = min(due, G.dropping and now + SCAN_INTERVAL or G.death)
   local isOverdue = now > G.due + 100000
   local former, formerDue = G.pacer, G.due
+  local pacer = record(R_, former)
+  local isGone = not pacer or pacer.last < now - DEAD
   if G.waiting == 0 then
     G.pacer, G.due = '', NEVER
-  elseif G.pacer == '' or G.pacer == me or isOverdue or due < G.due - 1000 then
+  elseif G.pacer == me or isOverdue or isGone or due < G.due - 1000 then
     G.pacer, G.due = me, due
   end
   if former ~= '' and former ~= me and former ~= G.pacer and formerDue > now and formerDue < NEVER then
-    publish(former, 'd' .. pack('>I8', formerDue))
+    publish(former, 'd' .. pack('>I8I8', formerDue, now))
   end
   -- Who said good-bye will not call again, and the others have no timer.
   if G.pacer == me and me_.last ~= now then

@@ -260,6 +260,6 @@ package struct BucketState: Sendable, Equatable {
 package enum QueuePush: Sendable {
     case grant(QueueTicket, GrantStamp, seq: Int)
     case rollCall
-    /// Another replica makes the call that was due then.
-    case relieved(due: Micros)
+    /// Another replica makes the call that was due then, as the store decided `at` that time: it may have been told so since.
+    case relieved(due: Micros, at: Micros)
 }

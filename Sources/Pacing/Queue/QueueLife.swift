@@ -119,7 +119,8 @@ extension QueueState {
         pacer = nil
         due = Pace.never
         nextSweep = now
-        for id in replicas.keys {
+        // Whose call it is lives, or said good-bye.
+        for id in replicas.keys where id != me {
             replicas[id]?.last = now
             replicas[id]?.pushed = 0
         }
@@ -160,7 +161,7 @@ extension QueueState {
         nextDeath = Pace.never
         for id in replicas.keys.sorted(by: { $0.utf8Precedes($1) }) {
             guard let record = replicas[id] else { continue }
-            if id == me || record.last >= now - Pace.dead {
+            if record.last >= now - Pace.dead || id == me && !record.tickets.isEmpty {
                 live.append(id)
                 known.append(id)
                 if id != me, !record.tickets.isEmpty { nextDeath = min(nextDeath, record.last + Pace.dead + 1) }

@@ -39,6 +39,8 @@ extension QueueState {
             let me = me
             _ = scan(from: nil, budget: Pace.resetsPerCall) { $0 == me }
             if replicas[me]?.tickets.isEmpty == true { replicas[me]?.last = now - Pace.dead - 1 }
+            // The others are fewer from now on.
+            nextSweep = now
         case .pause(let quota, let paused):
             pause(QuotaPause(quota: quota, paused: paused, at: max(now, (pauses[quota]?.at ?? 0) + 1)))
         case .pauses(let told):

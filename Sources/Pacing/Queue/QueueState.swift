@@ -96,11 +96,13 @@ package struct QueueState: Sendable {
         pushes = []
         if epoch == 0 { epoch = now }
         var record = replicas[me] ?? ReplicaRecord(last: now)
-        record.last = now
         record.pushed = 0
         let isFresh = call.number > record.number
-        // Others may not know of it. A good-bye that comes twice is none.
-        let joins = (replicas[me]?.last ?? .min) < now - Pace.dead && (isFresh || call.number == 0)
+        // What comes twice is no sign of life: it may be a good-bye.
+        let isHeard = isFresh || call.number == 0
+        // Others may not know of it.
+        let joins = isHeard && (replicas[me]?.last ?? .min) < now - Pace.dead
+        if isHeard || record.last >= now - Pace.dead { record.last = now }
         record.number = max(record.number, call.number)
         replicas[me] = record
 
@@ -132,17 +134,18 @@ package struct QueueState: Sendable {
         let former = (pacer: pacer, due: due)
         let next = min(slot, isDropping ? now + Pace.scanInterval : nextDeath)
         let overdue = now > due + 100_000
+        let isGone = pacer.map { replicas[$0]?.last ?? .min < now - Pace.dead } ?? false
         if waiting == 0 {
             pacer = nil
             due = Pace.never
-        } else if pacer == nil || pacer == me || overdue || next < due - 1000 {
+        } else if pacer == nil || pacer == me || overdue || isGone || next < due - 1000 {
             pacer = me
             due = next
         }
         if let replica = former.pacer, replica != me, replica != pacer, former.due > now, former.due < Pace.never,
             isListening(replica)
         {
-            pushes.append((replica, .relieved(due: former.due)))
+            pushes.append((replica, .relieved(due: former.due, at: now)))
         }
         // Who said good-bye will not call again, and the others have no timer.
         if pacer == me, replicas[me]?.last != now {

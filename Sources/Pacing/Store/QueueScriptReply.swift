@@ -39,7 +39,10 @@ extension QueueScript {
         var message = message
         switch message.readInteger(as: UInt8.self) {
         case UInt8(ascii: "r"): return .rollCall
-        case UInt8(ascii: "d"): return message.readInteger(as: Int.self).map { .relieved(due: $0) }
+        case UInt8(ascii: "d"):
+            guard let due = message.readInteger(as: Int.self) else { return nil }
+            // An older script does not say when.
+            return .relieved(due: due, at: message.readInteger(as: Int.self) ?? Pace.never)
         case UInt8(ascii: "g"):
             guard let time = message.readInteger(as: Int.self), let epoch = message.readInteger(as: Int.self),
                 let seq = message.readInteger(as: Int.self), let counts = counts(&message),

@@ -16,6 +16,8 @@ enum Sabotage: String, CaseIterable {
     case ignoresHold, ignoresLearned, ignoresLower, ignoresPause
     /// No slot reaches anybody. · Timers do not fire. · A refusal comes twice. · Calls are lost, with every recovery.
     case givesNothing, sleepyTimers, endsTwice, losesWaiters
+    /// Who ends says no good-bye: nobody else is told to call for the next slot.
+    case saysNoGoodbye
     /// Nobody leaves. · The dead go on calling.
     case keepsGhosts, keepsTheDead
     /// First come, first served between clients, between users; weights, the floor of urgencies are not kept.
@@ -32,6 +34,7 @@ enum Sabotage: String, CaseIterable {
         case .ignoresHold, .forgetsHolds: "while the upstream holds it"
         case .ignoresPause, .forgetsOrders: "while it is paused"
         case .givesNothing: "stuck"
+        case .saysNoGoodbye: "idle"
         case .sleepyTimers: "waits beyond its deadline"
         case .endsTwice: "ended"
         case .losesWaiters, .keepsGhosts: "the store counts"
@@ -84,6 +87,7 @@ enum Sabotage: String, CaseIterable {
             .refused(ticket, stamp, buckets: buckets, hold: 0, learned: learned, requeue: requeue)
         case (.ignoresLearned, .refused(let ticket, let stamp, let buckets, let hold, _, let requeue)):
             .refused(ticket, stamp, buckets: buckets, hold: hold, learned: nil, requeue: requeue)
+        case (.saysNoGoodbye, .bye): nil
         case (.keepsGhosts, .leave), (.keepsGhosts, .reset): nil
         case (.losesWaiters, .enter(let ticket, _)) where ticket.id % 3 == 0: nil
         case (_, .enter(let ticket, let patience)): .enter(change(ticket), patience: patience)

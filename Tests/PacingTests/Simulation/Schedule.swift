@@ -8,6 +8,7 @@ final class Schedule {
     let store: SimulatedStore
     let upstream: SimulatedUpstream
     private let liveness: LivenessOracle
+    private let promptness: PromptnessOracle
     private let windows: WindowOracle
     private let settings: QueueSettings
     private let sabotage: Sabotage?
@@ -43,6 +44,7 @@ final class Schedule {
             sabotage: sabotage
         )
         liveness = LivenessOracle(world: world, store: store)
+        promptness = PromptnessOracle(world: world, store: store)
         settings = QueueSettings(upstream: "sim", policy: configuration.policy)
         eventsLeft = configuration.events.count
     }
@@ -157,6 +159,7 @@ final class Schedule {
 
     private func watch() {
         liveness.look()
+        promptness.look()
         if quietSince == nil, eventsLeft == 0, upstream.open == 0 {
             world.isQuiet = true
             quietSince = world.time

@@ -18,6 +18,8 @@ final class SimulatedReplica {
     private(set) var agent: AgentState
     private(set) var isDead = false
     private(set) var isLeaving = false
+    /// Its last words are said.
+    private(set) var isGone = false
     /// When it died, or was last silent: paused or cut off from the store.
     private(set) var silentAt: Micros = -1
     private(set) var pausedSince: Micros?
@@ -79,6 +81,7 @@ final class SimulatedReplica {
         world.say("kill \(id)")
         isDead = true
         silentAt = world.time
+        if !isGone { world.trouble() }
         upstream.died(self)
         store.windows.died(id)
     }
@@ -98,6 +101,7 @@ final class SimulatedReplica {
         agent.close()
         agent.flush()
         for call in agent.calls { send(call) }
+        isGone = true
         world.after(5000) { [self] in if !isDead { kill() } }
     }
 
@@ -105,6 +109,7 @@ final class SimulatedReplica {
         guard pausedSince == nil, !isDead else { return }
         world.say("pause \(id) for \(span)")
         pausedSince = world.time
+        world.trouble(for: span)
         world.after(span) { [self] in
             silentAt = world.time
             pausedSince = nil
@@ -118,6 +123,7 @@ final class SimulatedReplica {
     func partition(for span: Micros) {
         world.say("partition \(id) for \(span)")
         partitionedUntil = max(partitionedUntil, world.time + span)
+        world.trouble(for: span)
         world.after(span) { [self] in silentAt = max(silentAt, world.time) }
         if span > Self.silence { world.after(Self.silence) { [self] in cut() } }
     }
@@ -127,6 +133,7 @@ final class SimulatedReplica {
     func cut() {
         guard isConnected else { return }
         connection += 1
+        world.trouble()
         isConnected = false
         unanswered = []
         world.after(world.generator.int(1000...5000)) { [self] in
@@ -149,6 +156,7 @@ final class SimulatedReplica {
         var delay = 100 + Micros(world.generator.exponential(400))
         if faults.contains(.delay), !world.isQuiet, world.generator.chance(0.005) {
             delay = world.generator.int(10_000...1_500_000)
+            world.trouble(for: delay)
         }
         last = max(last, world.time + delay, partitionedUntil)
         return last - world.time

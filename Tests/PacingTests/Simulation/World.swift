@@ -21,6 +21,8 @@ final class World {
     private(set) var failures: [String] = []
 
     var isVerbose = false
+    /// Until when something failed that only time mends: a message that is late, a process or a store that stands still.
+    private(set) var troubledUntil: Micros = 0
     /// The network does no more harm.
     var isQuiet = false
     /// Everything is over: the rest of the events is left.
@@ -80,6 +82,8 @@ final class World {
         }
         heap[parent] = entry
     }
+
+    func trouble(for span: Micros = 0) { troubledUntil = max(troubledUntil, time + span) }
 
     func say(_ what: @autoclosure () -> String) {
         if isVerbose { log.append("\(Self.seconds(time)) \(what())") }
