@@ -89,10 +89,19 @@ local function has(list, value)
   return false
 end
 
--- In the order of their keys: sums of doubles depend on it.
-local function sortedLanes()
+-- In the order of their keys: sums of doubles depend on it. Also those that are forgotten, whose value is false: keys are
+-- never removed, so as many are the same ones.
+local sortedLanes
+do
   local keys = {}
-  for key, lane in pairs(lanes) do if lane then keys[#keys + 1] = key end end
-  table.sort(keys)
-  return keys
+  sortedLanes = function()
+    local count = 0
+    for _ in pairs(lanes) do count = count + 1 end
+    if count ~= #keys then
+      keys = {}
+      for key in pairs(lanes) do keys[#keys + 1] = key end
+      table.sort(keys)
+    end
+    return keys
+  end
 end

@@ -130,7 +130,7 @@ do
     local sum, parts = units, part
     for _, otherKey in ipairs(sortedLanes()) do
       local other = lanes[otherKey]
-      if other.waiting > 0 and otherKey ~= key then
+      if other and other.waiting > 0 and otherKey ~= key then
         for i, set in ipairs(other.set) do
           if set == name then
             sum = sum + lasting(other.loads[i], other.returns)
@@ -150,7 +150,7 @@ do
     local sum, urgency = 0, urgencyOf(key)
     for _, otherKey in ipairs(sortedLanes()) do
       local other = lanes[otherKey]
-      if other.waiting > 0 and otherKey ~= key and urgencyOf(otherKey) <= urgency then
+      if other and other.waiting > 0 and otherKey ~= key and urgencyOf(otherKey) <= urgency then
         for i, set in ipairs(other.set) do
           if set == name then
             local most = urgencyOf(otherKey) < urgency and units / FLOOR or units
