@@ -79,11 +79,13 @@ extension AgentState {
     /// Who waits in a lane that models share is to enter as whose call it is: which models share the other side, another
     /// store or this replica's own pacing, may not know, nor what their own buckets hold.
     mutating func unshare(_ which: (WaiterID) -> Bool = { _ in true }) {
-        for (id, waiting) in waiters where which(id) {
-            guard let waiter = waiting.waiter.unshared else { continue }
-            waiters[id]?.waiter = waiter
-            waiters[id]?.ticket = QueueTicket(waiting.ticket, lane: waiter.lane.key)
-        }
+        for id in Array(waiters.keys) where which(id) { unshare(id) }
+    }
+
+    mutating func unshare(_ id: WaiterID) {
+        guard let waiting = waiters[id], let waiter = waiting.waiter.unshared else { return }
+        waiters[id]?.waiter = waiter
+        waiters[id]?.ticket = QueueTicket(waiting.ticket, lane: waiter.lane.key)
     }
 
     mutating func callLocal(_ items: [Item], now: Micros) {

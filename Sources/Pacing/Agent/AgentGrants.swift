@@ -6,7 +6,10 @@ extension AgentState {
     mutating func grant(_ ticket: QueueTicket, _ stamp: GrantStamp, localLife life: Int, now: Micros) {
         let id = WaiterID(value: ticket.id)
         // The answer that told so may have been lost.
-        if waiters[id]?.waiter.shared?.lane.key == ticket.lane { share(id) }
+        if let waiting = waiters[id], waiting.ticket.lane != ticket.lane {
+            if waiting.waiter.shared?.lane.key == ticket.lane { share(id) }
+            if waiting.waiter.stated.key == ticket.lane { unshare(id) }
+        }
         guard let waiting = waiters[id], waiting.ticket.allowance == ticket.allowance else {
             return giveBack(ticket, stamp, requeue: false, life: life, now: now)
         }
@@ -57,10 +60,10 @@ extension AgentState {
         life: Int,
         now: Micros
     ) {
-        let item = Item(
-            operation: .back(ticket, stamp, requeue: requeue),
-            lane: waiters[WaiterID(value: ticket.id)]?.waiter.stated
-        )
+        let id = WaiterID(value: ticket.id)
+        let own = waiters[id]?.waiter.stated
+        let back = QueueOperation.back(ticket, stamp, requeue: requeue, of: own?.key)
+        let item = Item(operation: back, waiter: id, lane: own)
         if life == 0 { pending.append(item) } else { callLocal([item], now: now) }
     }
 }

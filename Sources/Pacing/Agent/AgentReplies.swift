@@ -164,8 +164,8 @@ extension AgentState {
             if result == .resetting { pending.append(Item(operation: .reset)) } else { resync(now: now) }
             return
         }
-        if case .waitingShared = result, let id = item.waiter { share(id) }
-        guard let id = item.waiter, let waiting = waiters[id] else { return }
+        learnLane(result, of: item, now: now)
+        guard !item.operation.isUndoing, let id = item.waiter, let waiting = waiters[id] else { return }
         switch result {
         case .none, .resetting: break
         case .waiting(let wait, let ahead), .waitingShared(let wait, let ahead):
@@ -184,6 +184,26 @@ extension AgentState {
         }
     }
 
+    /// Where a call that entered or was put back waits: by itself, or in the lane that its set shares.
+    private mutating func learnLane(_ result: QueueResult, of item: Item, now: Micros) {
+        guard let id = item.waiter, let ticket = item.operation.waiting, let own = item.lane else { return }
+        let lane: LaneFigures?
+        switch result {
+        case .waiting: lane = own
+        case .waitingShared: lane = own.sharedLane
+        default: return
+        }
+        guard let lane else { return }
+        if waiters[id] == nil {
+            // It left, or went on, by the ticket that it had: there it was not.
+            if lane.key != ticket.lane { tellLeft(QueueTicket(ticket, lane: lane.key), now: now) }
+        } else if lane.key == own.key {
+            unshare(id)
+        } else {
+            share(id)
+        }
+    }
+
     /// It waits in the lane that its set shares.
     mutating func share(_ id: WaiterID) {
         guard let waiting = waiters[id], let shared = waiting.waiter.shared else { return }
@@ -193,5 +213,23 @@ extension AgentState {
 
     private mutating func expect(_ wait: Micros, _ waiter: QueueWaiter, now: Micros) {
         for bucket in waiter.lane.buckets { expected[bucket.name] = (wait, now) }
+    }
+}
+
+extension QueueOperation {
+    /// Undoes a grant.
+    fileprivate var isUndoing: Bool {
+        switch self {
+        case .back, .refused: true
+        default: false
+        }
+    }
+
+    /// What waits after it, in one lane or another.
+    fileprivate var waiting: QueueTicket? {
+        switch self {
+        case .enter(let ticket, _), .back(let ticket, _, true, _), .refused(let ticket, _, _, _, _, true, _): ticket
+        default: nil
+        }
     }
 }

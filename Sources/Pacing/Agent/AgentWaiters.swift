@@ -84,7 +84,8 @@ extension AgentState {
             // Granted by a pacing that is over: nothing to unbook.
         } else {
             let item = Item(
-                operation: .back(grant.ticket, grant.stamp, requeue: waits && sameTicket),
+                operation: .back(grant.ticket, grant.stamp, requeue: waits && sameTicket, of: waiter.stated.key),
+                waiter: waiter.id,
                 lane: waiter.stated
             )
             if isOurs {
@@ -139,8 +140,10 @@ extension AgentState {
                 buckets: names,
                 hold: hold,
                 learned: taught,
-                requeue: toFront
+                requeue: toFront,
+                of: waiter.stated.key
             ),
+            waiter: waiter.id,
             lane: waiter.stated
         )
         if toFront { insert(waiter, grant.ticket) }

@@ -180,26 +180,18 @@ function models.place(t)
   return share(t, set), true, false
 end
 
--- The same for one that is put back, which nothing keeps from waiting by itself. Nil: whose it is the call does not state, or
--- it waits elsewhere meanwhile; its owner misses it and enters it again.
-function models.placeAgain(t)
-  local set, lane = statedSets[t.lane], lanes[t.lane]
+-- The same for one that is put back: where its model waits by now, or has to wait, else where it was granted. Nil: whose it
+-- is the call does not state; its owner misses it and enters it again.
+function models.placeAgain(t, own)
+  local set, lane = statedSets[own], lanes[t.lane]
   if set then
-    if isBound(set.model) and not modelWaits(set.model) then return share(t, set) end
+    if not modelWaits(set.model) and (t.lane ~= own or isBound(set.model)) then return share(t, set) end
     useOwn(set)
-    return t
+    return ticket(own .. t.text:sub(LANE + 1))
   end
   if not lane or lane.model then return nil end
-  local isShared = false
-  for _, name in ipairs(lane.set) do isShared = isShared or modelOf(name) == '*' end
-  if not isShared then return t end
-  -- Of several any may be its own.
-  local sets = {}
-  for _, other in pairs(statedSets) do if other.sharedLane == t.lane then sets[#sets + 1] = other end end
-  table.sort(sets, function(a, b) return a.key < b.key end)
-  for _, other in ipairs(sets) do if modelWaits(other.model) then return nil end end
-  for _, other in ipairs(sets) do share(t, other) end
-  return sets[1] and t
+  for _, name in ipairs(lane.set) do if modelOf(name) == '*' then return nil end end
+  return t
 end
 
 -- Of a ticket that was granted: a long answer outlives what is remembered of an idle lane.

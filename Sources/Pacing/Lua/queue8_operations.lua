@@ -1,5 +1,6 @@
 -- What replicas ask for: QueueOperations.swift. Each operation is a letter and its arguments; each answers (kind, wait,
 -- ahead, {entered before}) with kind 0 nothing, 1 waiting, 2 too long, 3 full, 4 waiting in the shared lane, 5 not all yet.
+-- requeue: '0', or of which set's own lane it is; '1': of the one where it was granted.
 local function undo(t, lane, requeue)
   account(lane, t, 0, 0, -share(lane, t.costs), true)
   for i, name in ipairs(lane.set) do
@@ -9,8 +10,12 @@ local function undo(t, lane, requeue)
     end
   end
   heads = {}
-  t = requeue and models.placeAgain(t)
-  if t and not isWaiting(t) then join(t, lanes[t.lane], true) end
+  if requeue == '0' then return end
+  local own = requeue == '1' and t.lane or requeue
+  t = models.placeAgain(t, own)
+  if not t then return end
+  if not isWaiting(t) then join(t, lanes[t.lane], true) end
+  return t.lane == own and 1 or 4
 end
 
 local startRollCall, answerRollCall
@@ -55,21 +60,21 @@ local function stampArg(t)
   return time, epoch, #booked > 0 and booked or t.costs
 end
 
--- b ticket, stamp, requeue 0|1
+-- b ticket, stamp, requeue
 function operations.b()
   local t = ticket(arg())
   local time, epoch, booked = stampArg(t)
-  local lane, requeue = models.laneOf(t.lane), arg() == '1'
+  local lane, requeue = models.laneOf(t.lane), arg()
   if not lane then return end
   if epoch == G.epoch then
     for i, name in ipairs(lane.set) do book(bucket(name), -booked[i], time + t.allowance) end
   end
-  undo(t, lane, requeue)
+  return undo(t, lane, requeue)
 end
 
--- r ticket, granted at, hold µs (-1: none said), learned (0: none), requeue 0|1, n, n × bucket
+-- r ticket, granted at, hold µs (-1: none said), learned (0: none), requeue, n, n × bucket
 function operations.r()
-  local t, time, hold, learned, requeue = ticket(arg()), numberArg(), numberArg(), numberArg(), arg() == '1'
+  local t, time, hold, learned, requeue = ticket(arg()), numberArg(), numberArg(), numberArg(), arg()
   local names = {}
   for i = 1, numberArg() do names[i] = arg() end
   local lane = models.laneOf(t.lane)
@@ -83,7 +88,7 @@ function operations.r()
     end
   end
   countBooking()
-  undo(t, lane, requeue)
+  return undo(t, lane, requeue)
 end
 
 -- s ticket, stamp, n, n × cost

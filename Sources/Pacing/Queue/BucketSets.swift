@@ -57,24 +57,19 @@ extension QueueState {
         return goesNow(ticket) ? (ticket, true) : (share(ticket, set), false)
     }
 
-    /// The same for one that is put back, which nothing keeps from waiting by itself. Nil: whose it is the call does not
-    /// state, or it waits elsewhere meanwhile; its owner misses it and enters it again.
-    mutating func placeAgain(_ ticket: QueueTicket) -> QueueTicket? {
-        if let set = stated[ticket.lane] {
-            if isBound(set.model), !waits(set.model) { return share(ticket, set) }
-            useOwn(ticket.lane)
-            return ticket
+    /// The same for one that is put back: where its model waits by now, or has to wait, else where it was granted. Nil: whose
+    /// it is the call does not state; its owner misses it and enters it again.
+    mutating func placeAgain(_ ticket: QueueTicket, of own: LaneKey) -> QueueTicket? {
+        if let set = stated[own] {
+            if !waits(set.model), ticket.lane != own || isBound(set.model) { return share(ticket, set) }
+            useOwn(own)
+            return ticket.lane == own ? ticket : QueueTicket(ticket, lane: own)
         }
         guard let lane = laneIndex(ticket.lane), lanes[lane].model == nil else { return nil }
         let isShared = lanes[lane].buckets.contains {
             BucketName.parts(of: buckets[$0].name).model.map(ExactName.init) == Self.all
         }
-        guard isShared else { return ticket }
-        // Of several any may be its own.
-        let sets = stated.values.filter { $0.shared.key == ticket.lane }.sorted { $0.own.key < $1.own.key }
-        guard !sets.isEmpty, !sets.contains(where: { waits($0.model) }) else { return nil }
-        for set in sets { _ = share(ticket, set) }
-        return ticket
+        return isShared ? nil : ticket
     }
 
     private func waits(_ model: ExactName) -> Bool { lanes.contains { $0.waiting > 0 && $0.model == model } }

@@ -118,10 +118,19 @@ package enum QueueOperation: Sendable {
     /// A newcomer: refused where the expected wait is longer than `patience`. Nil: again, as the store misses it.
     case enter(QueueTicket, patience: Micros?)
     case leave(QueueTicket)
-    /// A grant that was not used: unbooked. `requeue`: to the front, by arrival.
-    case back(QueueTicket, GrantStamp, requeue: Bool)
+    /// A grant that was not used: unbooked. `requeue`: to the front, by arrival. `of`: the lane of the ticket's own set,
+    /// where it may have been granted in one that sets share.
+    case back(QueueTicket, GrantStamp, requeue: Bool, of: LaneKey? = nil)
     /// The upstream answered 429: stays booked. Nil `hold`: one emission interval, doubling.
-    case refused(QueueTicket, GrantStamp, buckets: [String], hold: Micros?, learned: Int?, requeue: Bool)
+    case refused(
+        QueueTicket,
+        GrantStamp,
+        buckets: [String],
+        hold: Micros?,
+        learned: Int?,
+        requeue: Bool,
+        of: LaneKey? = nil
+    )
     /// What the call really took of each of its lane's buckets.
     case settle(QueueTicket, GrantStamp, costs: [Int])
     /// How long would it still wait?

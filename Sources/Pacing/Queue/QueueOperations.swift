@@ -4,15 +4,15 @@ extension QueueState {
         switch operation {
         case .enter(let ticket, let patience): return enter(ticket, patience: patience, maxWaiting: call.maxWaiting)
         case .leave(let ticket): part(ticket)
-        case .back(let ticket, let stamp, let requeue):
+        case .back(let ticket, let stamp, let requeue, let own):
             guard let lane = laneOrOwn(ticket.lane) else { return .none }
             if stamp.epoch == epoch {
                 for (bucket, units) in zip(lanes[lane].buckets, stamp.units(of: ticket)) {
                     buckets[bucket].book(-units, at: stamp.time + ticket.allowance, now: now)
                 }
             }
-            undo(ticket, lane: lane, requeue: requeue)
-        case .refused(let ticket, let stamp, let names, let hold, let learned, let requeue):
+            return undo(ticket, lane: lane, requeue: requeue, of: own)
+        case .refused(let ticket, let stamp, let names, let hold, let learned, let requeue, let own):
             guard let lane = laneOrOwn(ticket.lane) else { return .none }
             for name in names {
                 guard let index = bucketIndex[name] else { continue }
@@ -21,7 +21,7 @@ extension QueueState {
                 teachWhereMoved(index)
             }
             countBooking()
-            undo(ticket, lane: lane, requeue: requeue)
+            return undo(ticket, lane: lane, requeue: requeue, of: own)
         case .settle(let ticket, let stamp, let costs): settle(ticket, stamp, costs: costs)
         case .estimate(let ticket):
             guard let lane = laneIndex(ticket.lane) else { return .none }
@@ -91,14 +91,16 @@ extension QueueState {
     }
 
     /// Its fairness charge is undone; what it was granted may stay booked.
-    private mutating func undo(_ ticket: QueueTicket, lane: Int, requeue: Bool) {
+    private mutating func undo(_ ticket: QueueTicket, lane: Int, requeue: Bool, of own: LaneKey?) -> QueueResult {
         let share = share(lane, ticket)
         flows.account(root: lanes[lane].root, ticket, waiters: 0, charge: -share, front: true)
         chargeShared(lane, ticket, costs: ticket.costs.map { -$0 })
         heads.removeAll(keepingCapacity: true)
-        guard requeue, let ticket = placeAgain(ticket) else { return }
+        let own = own ?? ticket.lane
+        guard requeue, let ticket = placeAgain(ticket, of: own), let lane = laneIndex(ticket.lane) else { return .none }
         // Its owner may have entered it again meanwhile.
-        if let lane = laneIndex(ticket.lane), !isWaiting(ticket) { join(ticket, lane: lane, front: true) }
+        if !isWaiting(ticket) { join(ticket, lane: lane, front: true) }
+        return ticket.lane == own ? .waiting(0, ahead: 0) : .waitingShared(0, ahead: 0)
     }
 
     private mutating func settle(_ ticket: QueueTicket, _ stamp: GrantStamp, costs: [Int]) {

@@ -76,17 +76,21 @@ package enum QueueScript {
                 + stamp.booked.map { .integer($0) }
         }
         func flag(_ value: Bool) -> RedisArgument { value ? "1" : "0" }
+        func requeued(_ requeue: Bool, _ own: LaneKey?) -> RedisArgument {
+            guard requeue, let own else { return flag(requeue) }
+            return .bytes(TicketCoding.encode(own))
+        }
         switch operation {
         case .enter(let entering, let patience):
             arguments += ["e", ticket(entering), .integer(patience ?? -1)]
         case .leave(let leaving):
             arguments += ["l", ticket(leaving)]
-        case .back(let granted, let given, let requeue):
-            arguments += ["b", ticket(granted)] + stamp(given) + [flag(requeue)]
-        case .refused(let granted, let given, let buckets, let hold, let learned, let requeue):
+        case .back(let granted, let given, let requeue, let own):
+            arguments += ["b", ticket(granted)] + stamp(given) + [requeued(requeue, own)]
+        case .refused(let granted, let given, let buckets, let hold, let learned, let requeue, let own):
             arguments += [
                 "r", ticket(granted), .integer(given.time), .integer(hold ?? -1), .integer(max(0, learned ?? 0)),
-                flag(requeue), .integer(buckets.count),
+                requeued(requeue, own), .integer(buckets.count),
             ]
             for bucket in buckets { arguments.append(.text(bucket)) }
         case .settle(let granted, let given, let costs):

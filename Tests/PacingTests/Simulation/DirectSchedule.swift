@@ -17,6 +17,8 @@ final class DirectSchedule {
     private var nextID = 1
     private var waiting: [String: [QueueTicket]] = [:]
     private var granted: [String: [Granted]] = [:]
+    /// Where tickets of models would wait by themselves.
+    private var own: [Int: LaneFigures] = [:]
     private var lanes: [[BucketFigures]] = []
     private var seq = 0
     private var epoch: Micros = 0
@@ -121,10 +123,12 @@ final class DirectSchedule {
             operations.append(.leave(ticket))
         case ..<65:
             guard let granted = takeGranted(me) else { return }
-            operations.append(.back(granted.ticket, granted.stamp, requeue: generator.chance(0.6)))
+            let set = state(granted.ticket, in: &used)
+            operations.append(.back(granted.ticket, granted.stamp, requeue: generator.chance(0.6), of: set))
         case ..<71:
             guard let granted = takeGranted(me) else { return }
             let names = lanes.flatMap(\.self).map(\.name)
+            let set = state(granted.ticket, in: &used)
             operations.append(
                 .refused(
                     granted.ticket,
@@ -132,7 +136,8 @@ final class DirectSchedule {
                     buckets: [generator.pick(names)],
                     hold: generator.chance(0.5) ? nil : generator.int(0...2_000_000),
                     learned: generator.chance(0.5) ? nil : generator.int(1...30),
-                    requeue: generator.chance(0.7)
+                    requeue: generator.chance(0.7),
+                    of: set
                 )
             )
         case ..<79:
@@ -169,6 +174,13 @@ final class DirectSchedule {
                 )
             )
         }
+    }
+
+    /// - Returns: nil where the call does not say whose it is.
+    private func state(_ ticket: QueueTicket, in used: inout [LaneFigures]) -> LaneKey? {
+        guard ticket.id % 4 > 0, let set = own[ticket.id] else { return nil }
+        if !used.contains(set) { used.append(set) }
+        return set.key
     }
 
     private func uses() -> [BucketUse] {
@@ -247,6 +259,7 @@ final class DirectSchedule {
             allowance: generator.pick([20_000, 20_000, 300_000]),
             costs: costs
         )
+        if lane.shared != nil { own[nextID] = lane }
         return (ticket, lane)
     }
 

@@ -53,7 +53,7 @@ final class OrderOracle {
             case .enter(let ticket, _):
                 if case .waiting = result { entered(ticket) }
             case .leave(let ticket): left(ticket)
-            case .back(let ticket, _, let requeue): undone(ticket, requeue: requeue)
+            case .back(let ticket, _, let requeue, _): undone(ticket, requeue: requeue)
             case .settle(let ticket, _, let costs): settled(ticket, costs)
             default: break
             }

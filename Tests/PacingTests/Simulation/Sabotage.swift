@@ -81,12 +81,12 @@ enum Sabotage: String, CaseIterable {
             .report(reports.map { report($0, hold: 0) }, peers: peers, full: full)
         case (.forgetsLearned, .report(let reports, let peers, let full)):
             .report(reports.map { report($0, learned: 0) }, peers: peers, full: full)
-        case (.refundsRefused, .refused(let ticket, let stamp, _, _, _, let requeue)):
-            .back(ticket, stamp, requeue: requeue)
-        case (.ignoresHold, .refused(let ticket, let stamp, let buckets, _, let learned, let requeue)):
-            .refused(ticket, stamp, buckets: buckets, hold: 0, learned: learned, requeue: requeue)
-        case (.ignoresLearned, .refused(let ticket, let stamp, let buckets, let hold, _, let requeue)):
-            .refused(ticket, stamp, buckets: buckets, hold: hold, learned: nil, requeue: requeue)
+        case (.refundsRefused, .refused(let ticket, let stamp, _, _, _, let requeue, let own)):
+            .back(ticket, stamp, requeue: requeue, of: own)
+        case (.ignoresHold, .refused(let ticket, let stamp, let buckets, _, let learned, let requeue, let own)):
+            .refused(ticket, stamp, buckets: buckets, hold: 0, learned: learned, requeue: requeue, of: own)
+        case (.ignoresLearned, .refused(let ticket, let stamp, let buckets, let hold, _, let requeue, let own)):
+            .refused(ticket, stamp, buckets: buckets, hold: hold, learned: nil, requeue: requeue, of: own)
         case (.saysNoGoodbye, .bye): nil
         case (.keepsGhosts, .leave), (.keepsGhosts, .reset): nil
         case (.losesWaiters, .enter(let ticket, _)) where ticket.id % 3 == 0: nil

@@ -114,7 +114,7 @@ final class WindowOracle {
         var uses: [(name: String, units: Int)] = []
         for operation in call.operations {
             switch operation {
-            case .refused(let ticket, _, let buckets, let hold, let learned, _):
+            case .refused(let ticket, _, let buckets, let hold, let learned, _, _):
                 refused(ticket, buckets, hold: hold, learned: learned, by: call.replica)
             case .settle(let ticket, let stamp, _):
                 guard stamp.epoch == epoch else { continue }
