@@ -2,7 +2,7 @@ import Pacing
 
 /// A store, and replicas that call it by hand.
 struct RollCallStore {
-    private static let figures = QueueDriver.bucket("rpm", 4, perSeconds: 60)
+    static let figures = QueueDriver.bucket("rpm", 4, perSeconds: 60)
     private static let lane = LaneFigures(key: LaneKey(names: ["rpm"], urgency: 3), buckets: [figures])
 
     var state = QueueState(run: "run")

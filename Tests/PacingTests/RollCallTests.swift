@@ -37,6 +37,20 @@ import Testing
         #expect(store.enter("a", id: 2).grants.count == 1)
     }
 
+    @Test("Who sent by itself and left is known as one who would be missed, as long as its calls count")
+    func leftAfterUse() {
+        var store = RollCallStore()
+        for replica in ["a", "b"] { _ = store.call(replica, [.beat]) }
+        _ = store.call("b", [.used(RollCallStore.figures, [BucketUse(at: store.now, units: 1)]), .bye])
+        var known: [[String]?] = []
+        for _ in 0..<62 {
+            store.now += Self.second
+            known.append(store.call("a", [.beat]).peers?.known)
+        }
+        #expect(known.prefix(60).allSatisfy { $0 == ["a", "b"] })
+        #expect(known.last == ["a"])
+    }
+
     @Test("The only replica is killed: what comes in its place goes on with the window as it was")
     func successor() {
         var store = RollCallStore()

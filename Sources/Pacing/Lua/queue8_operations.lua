@@ -177,9 +177,14 @@ function operations.z()
   end
 end
 
+-- What it sent without this store's grant is missed with it too.
 local function usesArg()
   local uses = {}
-  for i = 1, numberArg() do uses[i] = {numberArg(), numberArg()} end
+  for i = 1, numberArg() do
+    local use = {numberArg(), numberArg()}
+    if use[2] > 0 then me_.granted = max(me_.granted, min(use[1], now)) end
+    uses[i] = use
+  end
   return uses
 end
 

@@ -106,7 +106,7 @@ struct ReplicaRecord: Sendable {
     var number = 0
     /// When it was pushed a grant that it has not confirmed by a call; 0: none.
     var pushed: Micros = 0
-    /// When it was last granted something; 0: never.
+    /// When it was last granted something, here or by itself; 0: never.
     var granted: Micros = 0
     /// How far the search for its tickets went, while it takes all of them out.
     var scanned: [UInt8]?

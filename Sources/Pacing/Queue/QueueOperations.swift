@@ -47,13 +47,23 @@ extension QueueState {
             for pause in told where pause.at > pauses[pause.quota]?.at ?? 0 { self.pause(pause) }
         case .state(let figures): _ = state(figures)
         case .used(let figures, let uses):
+            noteSent(uses)
             let index = state(figures)
             for use in uses { bookUse(use.units, of: index, at: min(use.at, now + Pace.allowance)) }
             countBooking()
             addToRollCall(figures, uses)
-        case .report(let reports, let peers, let full): answer(reports, peers: peers, full: full)
+        case .report(let reports, let peers, let full):
+            for report in reports { noteSent(report.sent) }
+            answer(reports, peers: peers, full: full)
         }
         return .none
+    }
+
+    /// What it sent without this store's grant is missed with it too.
+    private mutating func noteSent(_ uses: [BucketUse]) {
+        let last = uses.filter { $0.units > 0 }.map { min($0.at, now) }.max() ?? 0
+        let known = replicas[me]?.granted ?? 0
+        replicas[me]?.granted = max(known, last)
     }
 
     private mutating func enter(_ entering: QueueTicket, patience: Micros?, maxWaiting: Int) -> QueueResult {
