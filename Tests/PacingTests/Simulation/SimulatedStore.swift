@@ -22,7 +22,7 @@ final class SimulatedStore {
     private let sabotage: Sabotage?
     private(set) var state: QueueState
     let bounds: QueueBounds
-    private var snapshot: (state: QueueState, step: Int)?
+    private var snapshot: (state: QueueState, numbers: [String: Int], step: Int)?
     private(set) var isUp = true
     private(set) var errorsUntil: Micros = 0
     /// When it was last lost, jumped or back: nothing has to move before a while after that.
@@ -62,7 +62,7 @@ final class SimulatedStore {
 
     /// Keeps what a failover would fall back to: the last second is lost.
     func keepSnapshots() {
-        snapshot = (state, steps.count)
+        snapshot = (state, numbers, steps.count)
         if records { steps.append(.snapshot) }
         world.after(1_000_000) { [self] in keepSnapshots() }
     }
@@ -182,7 +182,7 @@ final class SimulatedStore {
         }
         if loss != .keep {
             windows.storeLost(used: replicas, isEmpty: loss == .empty || snapshot == nil)
-            numbers = [:]
+            numbers = loss == .rollback ? snapshot?.numbers ?? [:] : [:]
             self.snapshot = nil
         }
         world.after(down) { [self] in
