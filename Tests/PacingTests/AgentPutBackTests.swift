@@ -112,22 +112,20 @@ import Testing
     func leavesBeforeAnswer() throws {
         var pair = sharing()
         pair.agent.handBack(try #require(pair.grants[0]), requeue: true, allowance: nil, now: pair.now)
-        let calls = pair.flush()
-        pair.agent.leave(WaiterID(value: 0), now: pair.now)
-        pair.answer(calls)
-        #expect(pair.inStore == 2)
-        pair.now += 30_000
-        pair.agent.wake(now: pair.now)
-        pair.exchange()
-        #expect(pair.inStore == 1)
+        expectTakenOut(0, of: &pair)
     }
 
     @Test("Who goes before the answer says that it entered the shared lane is taken out there")
     func leavesBeforeEntered() {
         var pair = sharing()
         pair.enter(3..<4, Self.flash)
+        expectTakenOut(3, of: &pair)
+    }
+
+    /// It goes between a call and its answer.
+    private func expectTakenOut(_ id: Int, of pair: inout Pair) {
         let calls = pair.flush()
-        pair.agent.leave(WaiterID(value: 3), now: pair.now)
+        pair.agent.leave(WaiterID(value: id), now: pair.now)
         pair.answer(calls)
         #expect(pair.inStore == 2)
         pair.now += 30_000

@@ -18,13 +18,7 @@ import Testing
             agent.outbox = []
         }
         func exchange() {
-            agent.flush()
-            while !agent.calls.isEmpty {
-                let calls = agent.calls
-                agent.calls = []
-                for call in calls { agent.receive(store.call(call, now: now).reply, sent: now, now: now) }
-                agent.flush()
-            }
+            agent.exchange(with: &store, now: now)
             count()
         }
         func enter(_ number: Int) {

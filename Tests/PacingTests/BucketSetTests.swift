@@ -10,29 +10,6 @@ import Testing
         return LaneFigures(key: LaneKey(names: [own.name], urgency: 3), buckets: [own], shared: ["rpm/*"])
     }
 
-    private func ticket(_ lane: LaneFigures, id: Int, now: Micros) -> QueueTicket {
-        QueueTicket(
-            lane: lane.key,
-            client: "c",
-            user: "",
-            place: now,
-            owner: "replica",
-            id: id,
-            weight: 1,
-            allowance: 20_000,
-            costs: lane.buckets.map { _ in 1 }
-        )
-    }
-
-    private func enter(
-        _ driver: inout QueueDriver,
-        _ lane: LaneFigures,
-        id: Int,
-        patience: Micros = QueueDriver.farFuture
-    ) -> QueueReply {
-        driver.call([.enter(ticket(lane, id: id, now: driver.now), patience: patience)], lanes: [lane])
-    }
-
     private func isShared(_ reply: QueueReply) -> Bool {
         if case .waitingShared = reply.results.first { true } else { false }
     }
@@ -41,7 +18,7 @@ import Testing
     private func crowd(_ driver: inout QueueDriver, _ models: Range<Int>, seconds: Int = 60) {
         for model in models {
             for turn in 0..<2 {
-                _ = enter(&driver, lane(model, limit: 1, seconds: seconds), id: 100_000 + 2 * model + turn)
+                _ = driver.enter(lane(model, limit: 1, seconds: seconds), id: 100_000 + 2 * model + turn)
             }
         }
     }
@@ -51,7 +28,7 @@ import Testing
         var driver = QueueDriver()
         for round in 0..<3 {
             for model in 0..<200 {
-                let reply = enter(&driver, lane(model, limit: 2, seconds: 3600), id: 3 * model + round, patience: 0)
+                let reply = driver.enter(lane(model, limit: 2, seconds: 3600), id: 3 * model + round, patience: 0)
                 #expect(reply.grants.count == (round < 2 ? 1 : 0), "model \(model)")
                 #expect(!isShared(reply))
                 driver.now += Self.second / 4
@@ -69,7 +46,7 @@ import Testing
         for call in 0..<12 {
             for model in 0..<100 {
                 ids[call * 100 + model] = model
-                _ = enter(&driver, lane(model, limit: 3, seconds: 2), id: call * 100 + model)
+                _ = driver.enter(lane(model, limit: 3, seconds: 2), id: call * 100 + model)
                 #expect(driver.state.waitingSets <= 64)
                 driver.now += 100
             }
@@ -93,23 +70,23 @@ import Testing
     @Test("While 64 others wait a model goes on by itself until it has to wait; then what it used is shared")
     func goesAtOnce() async throws {
         var driver = QueueDriver()
-        for id in 0..<4 { _ = enter(&driver, lane(500), id: id) }
+        for id in 0..<4 { _ = driver.enter(lane(500), id: id) }
         crowd(&driver, 0..<64)
         #expect(driver.state.waitingSets == 64)
         for id in 4..<10 {
-            let reply = enter(&driver, lane(500), id: id)
+            let reply = driver.enter(lane(500), id: id)
             #expect(reply.grants.count == 1)
             #expect(!isShared(reply))
         }
-        let reply = enter(&driver, lane(500), id: 10)
+        let reply = driver.enter(lane(500), id: 10)
         #expect(isShared(reply))
         #expect(reply.grants.isEmpty)
         #expect(reply.buckets.first { $0.name == "rpm/*" }?.used == 10)
         // It stays there, also when there is room for a set again.
         driver.pass(30 * Self.second)
-        #expect(isShared(enter(&driver, lane(500), id: 11)))
+        #expect(isShared(driver.enter(lane(500), id: 11)))
         driver.pass(300 * Self.second)
-        #expect(!isShared(enter(&driver, lane(500), id: 12)))
+        #expect(!isShared(driver.enter(lane(500), id: 12)))
         #expect(driver.grants.count { $0.ticket.id < 100 } == 13)
         let difference = try await driver.differenceOfScript()
         #expect(difference == nil)
@@ -119,15 +96,15 @@ import Testing
     func staysBound() {
         var driver = QueueDriver()
         crowd(&driver, 0..<64)
-        let first = enter(&driver, lane(70, limit: 1), id: 1)
+        let first = driver.enter(lane(70, limit: 1), id: 1)
         #expect(!isShared(first))
-        #expect(isShared(enter(&driver, lane(70, limit: 1), id: 2)))
+        #expect(isShared(driver.enter(lane(70, limit: 1), id: 2)))
         driver.pass(61 * Self.second)
         #expect(driver.state.waitingSets < 64)
         // Its second call went just now, in the shared bucket.
         #expect(driver.grants.contains { $0.ticket.id == 2 })
-        #expect(isShared(enter(&driver, lane(70, limit: 1), id: 3)))
-        #expect(!isShared(enter(&driver, lane(71, limit: 1), id: 4)))
+        #expect(isShared(driver.enter(lane(70, limit: 1), id: 3)))
+        #expect(!isShared(driver.enter(lane(71, limit: 1), id: 4)))
         #expect(driver.grants.contains { $0.ticket.id == 4 })
     }
 
@@ -135,14 +112,14 @@ import Testing
     func known() async throws {
         var driver = QueueDriver()
         for model in 0..<512 {
-            #expect(!isShared(enter(&driver, lane(model, seconds: 3600), id: model)))
+            #expect(!isShared(driver.enter(lane(model, seconds: 3600), id: model)))
             driver.now += 1000
         }
         for model in 512..<540 {
-            #expect(isShared(enter(&driver, lane(model, seconds: 3600), id: model)))
+            #expect(isShared(driver.enter(lane(model, seconds: 3600), id: model)))
         }
         #expect(driver.grants.count == 512 + 10)
-        #expect(!isShared(enter(&driver, lane(3, seconds: 3600), id: 1000)))
+        #expect(!isShared(driver.enter(lane(3, seconds: 3600), id: 1000)))
         let buckets = driver.call([.beat]).buckets
         #expect(buckets.count == 513)
         #expect(buckets.first { $0.name == "rpm/m3" }?.used == 2)
@@ -154,7 +131,7 @@ import Testing
     func thousands() async throws {
         var driver = QueueDriver()
         for model in 0..<3000 {
-            #expect(!isShared(enter(&driver, lane(model, limit: 5, seconds: 2), id: model)))
+            #expect(!isShared(driver.enter(lane(model, limit: 5, seconds: 2), id: model)))
             driver.now += 20_000
             if model % 50 == 0 { _ = driver.call([.beat]) }
         }
@@ -176,21 +153,21 @@ import Testing
         }
         let both = [("rpd", 300), ("rpm", 60)]
         for model in 0..<64 {
-            for turn in 0..<2 { _ = enter(&driver, lane(model, both), id: 1000 + 2 * model + turn) }
+            for turn in 0..<2 { _ = driver.enter(lane(model, both), id: 1000 + 2 * model + turn) }
         }
-        for id in 0..<2 { _ = enter(&driver, lane(70, both), id: id) }
+        for id in 0..<2 { _ = driver.enter(lane(70, both), id: id) }
         #expect(driver.state.waitingSets == 64)
         driver.pass(200 * Self.second)
         // Of the shared buckets only the longer one still holds a use.
         #expect(driver.call([.beat]).buckets.filter { $0.name.hasSuffix("*") && $0.used > 0 }.map(\.name) == ["rpd/*"])
-        #expect(isShared(enter(&driver, lane(70, [("rpm", 60)]), id: 3)))
+        #expect(isShared(driver.enter(lane(70, [("rpm", 60)]), id: 3)))
     }
 
     @Test("A call that waits in the shared lane is handed back, settled and left there by the ticket that was granted")
     func operations() {
         var driver = QueueDriver()
-        for model in 0..<512 { _ = enter(&driver, lane(model, seconds: 3600), id: model) }
-        let reply = enter(&driver, lane(600, seconds: 3600), id: 600)
+        for model in 0..<512 { _ = driver.enter(lane(model, seconds: 3600), id: model) }
+        let reply = driver.enter(lane(600, seconds: 3600), id: 600)
         guard let granted = reply.grants.first else {
             Issue.record("not granted")
             return
@@ -205,10 +182,10 @@ import Testing
     @Test("What a moved bucket's answers took beyond their estimates counts where it counts")
     func settledWhereMoved() throws {
         var driver = QueueDriver()
-        let granted = enter(&driver, lane(70), id: 0)
-        for id in 1..<10 { _ = enter(&driver, lane(70), id: id) }
+        let granted = driver.enter(lane(70), id: 0)
+        for id in 1..<10 { _ = driver.enter(lane(70), id: id) }
         crowd(&driver, 0..<64)
-        #expect(isShared(enter(&driver, lane(70), id: 20)))
+        #expect(isShared(driver.enter(lane(70), id: 20)))
         let stamp = GrantStamp(time: granted.now, epoch: granted.epoch)
         let settle = QueueOperation.settle(try #require(granted.grants.first), stamp, costs: [6])
         let reply = driver.call([settle, .beat], lanes: [lane(70)])

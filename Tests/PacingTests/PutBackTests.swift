@@ -11,30 +11,10 @@ import Testing
         return LaneFigures(key: LaneKey(names: [own.name], urgency: 3), buckets: [own], shared: ["rpm/*"])
     }
 
-    private func ticket(_ lane: LaneKey, id: Int, now: Micros) -> QueueTicket {
-        QueueTicket(
-            lane: lane,
-            client: "c",
-            user: "",
-            place: now,
-            owner: "replica",
-            id: id,
-            weight: 1,
-            allowance: 20_000,
-            costs: [1]
-        )
-    }
-
-    @discardableResult
-    private func enter(_ driver: inout QueueDriver, _ lane: LaneFigures, id: Int) -> QueueReply {
-        let ticket = ticket(lane.key, id: id, now: driver.now)
-        return driver.call([.enter(ticket, patience: QueueDriver.farFuture)], lanes: [lane])
-    }
-
     /// As many as may wait by themselves, each with a call that was served and one that waits.
     private func crowd(_ driver: inout QueueDriver) {
         for model in 0..<64 {
-            for turn in 0..<2 { enter(&driver, lane(model, limit: 1), id: 100_000 + 2 * model + turn) }
+            for turn in 0..<2 { driver.enter(lane(model, limit: 1), id: 100_000 + 2 * model + turn) }
         }
     }
 
@@ -42,9 +22,9 @@ import Testing
     func sharesByNow() async throws {
         var driver = QueueDriver()
         let own = lane(70, limit: 3)
-        for id in 0..<3 { enter(&driver, own, id: id) }
+        for id in 0..<3 { driver.enter(own, id: id) }
         crowd(&driver)
-        let waiting = enter(&driver, own, id: 3)
+        let waiting = driver.enter(own, id: 3)
         #expect(waiting.results == [.waitingShared(waiting.wait, ahead: 0)])
         let before = driver.state.waiting(of: "replica")
         let stamp = GrantStamp(time: driver.grants[0].at, epoch: waiting.epoch)
@@ -55,7 +35,7 @@ import Testing
         #expect(reply.results == [.waitingShared(0, ahead: 0), .waitingShared(0, ahead: 0)])
         #expect(driver.state.waiting(of: "replica") == before + 2)
         let place = driver.grants[1].ticket.place
-        _ = driver.call([.leave(ticket(Self.shared, id: 1, now: place))])
+        _ = driver.call([.leave(QueueDriver.ticket(Self.shared, id: 1, now: place))])
         #expect(driver.state.waiting(of: "replica") == before + 1)
         driver.pass(20 * Self.second)
         #expect(driver.grants.map(\.ticket).filter { $0.lane == Self.shared }.map(\.id) == [0, 3])
@@ -68,14 +48,14 @@ import Testing
         var driver = QueueDriver()
         crowd(&driver)
         for model in [70, 71] {
-            for turn in 0..<2 { enter(&driver, lane(model, limit: 1), id: 10 * model + turn) }
+            for turn in 0..<2 { driver.enter(lane(model, limit: 1), id: 10 * model + turn) }
         }
         driver.pass(40 * Self.second)
         #expect(driver.state.isEmpty)
         let slots = driver.grants.map(\.ticket).filter { $0.lane == Self.shared }
         #expect(slots.map(\.id) == [701, 711])
-        enter(&driver, lane(70, limit: 1), id: 702)
-        let reply = enter(&driver, lane(70, limit: 1), id: 703)
+        driver.enter(lane(70, limit: 1), id: 702)
+        let reply = driver.enter(lane(70, limit: 1), id: 703)
         #expect(reply.results == [.waiting(reply.wait, ahead: 0)])
         return (driver, reply.epoch, slots)
     }

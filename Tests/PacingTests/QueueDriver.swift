@@ -112,6 +112,28 @@ struct QueueDriver {
         return (ticket, call([.enter(ticket, patience: patience)], lanes: [lane], of: replica))
     }
 
+    /// One unit of each bucket, for client "c".
+    static func ticket(_ lane: LaneKey, id: Int, now: Micros, buckets: Int = 1) -> QueueTicket {
+        QueueTicket(
+            lane: lane,
+            client: "c",
+            user: "",
+            place: now,
+            owner: "replica",
+            id: id,
+            weight: 1,
+            allowance: 20_000,
+            costs: Array(repeating: 1, count: buckets)
+        )
+    }
+
+    /// The same, as a call that comes now.
+    @discardableResult
+    mutating func enter(_ lane: LaneFigures, id: Int, patience: Micros = QueueDriver.farFuture) -> QueueReply {
+        let ticket = Self.ticket(lane.key, id: id, now: now, buckets: lane.buckets.count)
+        return call([.enter(ticket, patience: patience)], lanes: [lane])
+    }
+
     /// What the script does differently; nil: nothing.
     func differenceOfScript() async throws -> String? {
         let server = try await RedisServer.start()

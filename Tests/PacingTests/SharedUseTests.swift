@@ -10,33 +10,14 @@ import Testing
         return LaneFigures(key: LaneKey(names: [own.name], urgency: 3), buckets: [own], shared: ["\(quota)/*"])
     }
 
-    private func ticket(_ lane: LaneFigures, _ id: Int, at now: Micros) -> QueueTicket {
-        QueueTicket(
-            lane: lane.key,
-            client: "c",
-            user: "",
-            place: now,
-            owner: "replica",
-            id: id,
-            weight: 1,
-            allowance: 20_000,
-            costs: [1]
-        )
-    }
-
-    @discardableResult
-    private func enter(_ driver: inout QueueDriver, _ lane: LaneFigures, id: Int) -> QueueReply {
-        driver.call([.enter(ticket(lane, id, at: driver.now), patience: QueueDriver.farFuture)], lanes: [lane])
-    }
-
     private func used(_ reply: QueueReply, _ name: String) -> Int? { reply.buckets.first { $0.name == name }?.used }
 
     @Test("What a model's own bucket is told of counts in the shared one where the model waits by now")
     func toldOfOwn() async throws {
         var driver = QueueDriver()
-        for id in 0..<512 { enter(&driver, lane("rpm", "m\(id)", seconds: 3600), id: id) }
+        for id in 0..<512 { driver.enter(lane("rpm", "m\(id)", seconds: 3600), id: id) }
         let late = lane("rpm", "late", seconds: 3600)
-        #expect(used(enter(&driver, late, id: 600), "rpm/*") == 1)
+        #expect(used(driver.enter(late, id: 600), "rpm/*") == 1)
         let reply = driver.call([.used(late.buckets[0], [BucketUse(at: driver.now, units: 5)]), .beat])
         #expect(used(reply, "rpm/*") == 6)
         let again = driver.call([.used(late.buckets[0], [BucketUse(at: driver.now, units: 2)]), .beat])
@@ -49,7 +30,7 @@ import Testing
     func takenBack() async throws {
         var driver = QueueDriver()
         let own = lane("rpm", "m")
-        for id in 0..<11 { enter(&driver, own, id: id) }
+        for id in 0..<11 { driver.enter(own, id: id) }
         #expect(driver.grants.count == 10)
         let shared = QueueDriver.bucket("rpm/*", 10, perSeconds: 60)
         let reply = driver.call([.used(shared, [BucketUse(at: driver.now + 20_000, units: -3)]), .beat])
@@ -65,19 +46,19 @@ import Testing
         let (requests, tokens) = (lane("rpm", "m", seconds: 20), lane("tpm", "m", seconds: 20))
         // While 64 others wait it shares once its own is full.
         for model in 0..<64 {
-            for turn in 0..<11 { enter(&driver, lane("rpm", "o\(model)", seconds: 5), id: 11 * model + turn) }
+            for turn in 0..<11 { driver.enter(lane("rpm", "o\(model)", seconds: 5), id: 11 * model + turn) }
         }
-        for id in 1000..<1011 { enter(&driver, tokens, id: id) }
+        for id in 1000..<1011 { driver.enter(tokens, id: id) }
         #expect(used(driver.call([.beat]), "tpm/*") == 10)
         driver.pass(50 * Self.second)
         #expect(driver.state.isEmpty)
-        for id in 2000..<2011 { enter(&driver, requests, id: id) }
+        for id in 2000..<2011 { driver.enter(requests, id: id) }
         // One of them waits: until then the model waits by itself.
-        #expect(used(enter(&driver, tokens, id: 3000), "tpm/m") == 1)
+        #expect(used(driver.enter(tokens, id: 3000), "tpm/m") == 1)
         let others = QueueDriver.bucket("rpm/*", 10, perSeconds: 20)
-        let left = QueueOperation.leave(ticket(requests, 2010, at: driver.now))
+        let left = QueueOperation.leave(QueueDriver.ticket(requests.key, id: 2010, now: driver.now))
         _ = driver.call([left, .used(others, [BucketUse(at: driver.now, units: 1)])])
-        let reply = enter(&driver, tokens, id: 3001)
+        let reply = driver.enter(tokens, id: 3001)
         #expect(reply.results.first.map { if case .waitingShared = $0 { true } else { false } } == true)
         #expect(used(reply, "tpm/*") == 2)
         let difference = try await driver.differenceOfScript()
@@ -88,11 +69,11 @@ import Testing
     func refusedWhereMoved() async throws {
         var driver = QueueDriver()
         for model in 0..<64 {
-            for turn in 0..<11 { enter(&driver, lane("rpm", "o\(model)"), id: 11 * model + turn) }
+            for turn in 0..<11 { driver.enter(lane("rpm", "o\(model)"), id: 11 * model + turn) }
         }
         let own = lane("rpm", "m")
-        let granted = enter(&driver, own, id: 1000)
-        for id in 1001..<1011 { enter(&driver, own, id: id) }
+        let granted = driver.enter(own, id: 1000)
+        for id in 1001..<1011 { driver.enter(own, id: id) }
         let stamp = GrantStamp(time: granted.now, epoch: granted.epoch)
         let refused = QueueOperation.refused(
             try #require(granted.grants.first),
