@@ -20,15 +20,7 @@ import Testing
         }
 
         mutating func exchange() {
-            agent.flush()
-            while !agent.calls.isEmpty {
-                let calls = agent.calls
-                agent.calls = []
-                for call in calls {
-                    agent.receive(store.call(call, now: now).reply, sent: now, now: now)
-                }
-                agent.flush()
-            }
+            agent.exchange(with: &store, now: now)
             count()
         }
 
