@@ -283,7 +283,7 @@ if number > 0 then
   due = min(due, G.dropping and now + SCAN_INTERVAL or G.death)
   local isOverdue = now > G.due + 100000
   local former, formerDue = G.pacer, G.due
-  local pacer = record(R_, former)
+  local pacer = former ~= '' and record(R_, former)
   local isGone = not pacer or pacer.last < now - DEAD
   if G.waiting == 0 then
     G.pacer, G.due = '', NEVER
