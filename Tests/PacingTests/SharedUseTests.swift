@@ -22,8 +22,7 @@ import Testing
         #expect(used(reply, "rpm/*") == 6)
         let again = driver.call([.used(late.buckets[0], [BucketUse(at: driver.now, units: 2)]), .beat])
         #expect(used(again, "rpm/*") == 8)
-        let difference = try await driver.differenceOfScript()
-        #expect(difference == nil)
+        #expect(try await driver.differenceOfScript() == nil)
     }
 
     @Test("What turns out not to have been used in a shared bucket takes nothing from who waits for its own")
@@ -36,8 +35,7 @@ import Testing
         let reply = driver.call([.used(shared, [BucketUse(at: driver.now + 20_000, units: -3)]), .beat])
         #expect(used(reply, "rpm/m") == 10)
         #expect(driver.grants.count == 10)
-        let difference = try await driver.differenceOfScript()
-        #expect(difference == nil)
+        #expect(try await driver.differenceOfScript() == nil)
     }
 
     @Test("A model that came back to its own bucket takes what that holds along when it shares again")
@@ -61,8 +59,7 @@ import Testing
         let reply = driver.enter(tokens, id: 3001)
         #expect(reply.results.first.map { if case .waitingShared = $0 { true } else { false } } == true)
         #expect(used(reply, "tpm/*") == 2)
-        let difference = try await driver.differenceOfScript()
-        #expect(difference == nil)
+        #expect(try await driver.differenceOfScript() == nil)
     }
 
     @Test("A 429 of a model's own bucket, which came when the model had moved, holds the shared one")
@@ -86,7 +83,6 @@ import Testing
         let shared = driver.call([refused, .beat], lanes: [own]).buckets.first { $0.name == "rpm/*" }
         #expect(shared?.hold == driver.now + 5 * Self.second)
         #expect(shared?.learned == 7)
-        let difference = try await driver.differenceOfScript()
-        #expect(difference == nil)
+        #expect(try await driver.differenceOfScript() == nil)
     }
 }
